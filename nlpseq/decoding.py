@@ -1,0 +1,238 @@
+"""Greedy search, beam search and sampling, as TensorFlow graphs over any model that predicts one step at a time.
+
+A model takes part with a ``step`` function: ids of the last tokens and a state in, logits and the next state out. The
+state is any structure of tensors whose first axes are those of the ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from nlpseq.text.tokenizers import BEGIN, END, PAD, UNKNOWN
+
+State = Any
+Step = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
+
+_NEVER = -1e9  # a log-probability that nothing real reaches; -inf would turn into NaN when multiplied by 0
+
+
+class Hypotheses(NamedTuple):
+    """Decoded sequences, best first.
+
+    Attributes:
+        ids: int32 [batch, n_best, length], without begin, with end, padded with 0.
+        scores: float [batch, n_best]: log-probability divided by the length penalty.
+    """
+
+    ids: tf.Tensor
+    scores: tf.Tensor
+
+
+def length_penalty(length: tf.Tensor, alpha: float) -> tf.Tensor:
+    """((5 + length) / 6) ** alpha, with the end mark counted (Wu et al. 2016, arXiv:1609.08144, equation 14)."""
+    return tf.pow((5.0 + tf.cast(length, tf.float32)) / 6.0, alpha)
+
+
+def greedy_search(step: Step, state: State, batch: tf.Tensor, max_length: tf.Tensor) -> Hypotheses:
+    """Takes the most probable token at every step.
+
+    Args:
+        step: ids int32 [batch, 1] and a state to logits [batch, 1, vocabulary] and the next state.
+        state: before the first token.
+        batch: int32 scalar.
+        max_length: int32 scalar; longer sequences are cut there.
+    """
+    tokens = tf.TensorArray(tf.int32, size=max_length, element_shape=[None])
+
+    def running(index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, *_: Any) -> tf.Tensor:
+        return (index < max_length) & ~tf.reduce_all(done)
+
+    def advance(index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, score: tf.Tensor, tokens: Any, state: State) -> Any:
+        logits, state = step(last[:, None], state)
+        log_probabilities = _log_probabilities(logits[:, 0])
+        best = tf.argmax(log_probabilities, axis=-1, output_type=tf.int32)
+        score += tf.where(done, 0.0, tf.gather(log_probabilities, best, batch_dims=1))
+        best = tf.where(done, PAD, best)
+        return index + 1, best, done | (best == END), score, tokens.write(index, best), state
+
+    none_done = tf.fill([batch], False)
+    _, _, _, score, tokens, _ = tf.while_loop(
+        running, advance, (0, tf.fill([batch], BEGIN), none_done, tf.zeros([batch]), tokens, state)
+    )
+    ids = tf.transpose(tokens.stack())  # steps never taken are rows of zeros: padding
+    ids = tf.ensure_shape(ids, [None, None])
+    lengths = tf.reduce_sum(tf.cast(ids != PAD, tf.int32), axis=1)
+    return Hypotheses(ids[:, None], (score / length_penalty(lengths, 1.0))[:, None])
+
+
+def beam_search(
+    step: Step,
+    state: State,
+    batch: tf.Tensor,
+    max_length: tf.Tensor,
+    *,
+    beam: int,
+    alpha: float = 1.0,
+    n_best: int = 1,
+) -> Hypotheses:
+    """Keeps the ``beam`` most probable beginnings, and the ``beam`` best finished sequences by normalised score.
+
+    A sequence that reaches ``max_length`` without its end counts as finished only where too few others are.
+
+    Args:
+        step: ids int32 [batch, beam] and a state to logits [batch, beam, vocabulary] and the next state.
+        state: before the first token; every tensor [batch, ...] (it is repeated for each beam here).
+        batch: int32 scalar.
+        max_length: int32 scalar, in tokens with the end mark.
+        beam: at least 1.
+        alpha: exponent of the length penalty; 0 ranks by plain log-probability.
+        n_best: at most ``beam``.
+    """
+    state = tf.nest.map_structure(lambda tensor: tf.repeat(tensor[:, None], beam, axis=1), state)
+    only_first = tf.one_hot(0, beam, on_value=0.0, off_value=_NEVER)  # all beams start alike: keep one
+
+    class Search(NamedTuple):
+        index: tf.Tensor  # []: steps taken
+        ids: tf.Tensor  # [batch, beam, max_length]: beginnings that are alive
+        log_probabilities: tf.Tensor  # [batch, beam]
+        finished: tf.Tensor  # [batch, beam, max_length]
+        finished_scores: tf.Tensor  # [batch, beam]
+        state: State
+
+    def running(search: Search) -> tf.Tensor:
+        # Log-probabilities only fall; the kindest penalty for what is alive is that of the full length.
+        best_alive = search.log_probabilities[:, 0] / length_penalty(max_length, alpha)
+        hopeless = best_alive <= tf.reduce_min(search.finished_scores, axis=1)
+        return (search.index < max_length) & ~tf.reduce_all(hopeless)
+
+    def advance(search: Search) -> tuple[Search]:
+        last = tf.cond(
+            search.index > 0,
+            lambda: tf.gather(search.ids, tf.maximum(search.index - 1, 0), axis=2),
+            lambda: tf.fill([batch, beam], BEGIN),
+        )
+        logits, state = step(last, search.state)
+        vocabulary = tf.shape(logits)[-1]
+        candidates = search.log_probabilities[:, :, None] + _log_probabilities(logits)
+        # Of 2 x beam candidates at most beam are ends, so at least beam go on.
+        scores, flat = tf.math.top_k(
+            tf.reshape(candidates, [batch, beam * vocabulary]), tf.minimum(2 * beam, beam * vocabulary)
+        )
+        origin, token = flat // vocabulary, flat % vocabulary
+        ids = tf.gather(search.ids, origin, batch_dims=1)
+        ids = tf.concat([ids[:, :, : search.index], token[:, :, None], ids[:, :, search.index + 1 :]], axis=2)
+        ends = token == END
+
+        penalty = length_penalty(search.index + 1, alpha)
+        pool = tf.concat([search.finished_scores, tf.where(ends, scores / penalty, _NEVER)], axis=1)
+        finished_scores, best = tf.math.top_k(pool, beam)
+        finished = tf.gather(tf.concat([search.finished, ids], axis=1), best, batch_dims=1)
+
+        alive, best = tf.math.top_k(tf.where(ends, _NEVER, scores), beam)
+        origin = tf.gather(origin, best, batch_dims=1)
+        state = tf.nest.map_structure(lambda tensor: tf.gather(tensor, origin, batch_dims=1), state)
+        ids = tf.gather(ids, best, batch_dims=1)
+        return (Search(search.index + 1, ids, alive, finished, finished_scores, state),)
+
+    nothing = tf.zeros([batch, beam, max_length], tf.int32)
+    start = Search(
+        tf.constant(0),
+        nothing,
+        tf.tile(only_first[None], [batch, 1]),
+        nothing,
+        tf.fill([batch, beam], _NEVER),
+        state,
+    )
+    shapes = tf.nest.map_structure(lambda tensor: tensor.shape, start)
+    shapes = shapes._replace(
+        ids=tf.TensorShape([None, beam, None]),
+        finished=tf.TensorShape([None, beam, None]),
+        log_probabilities=tf.TensorShape([None, beam]),
+        finished_scores=tf.TensorShape([None, beam]),
+        state=tf.nest.map_structure(lambda tensor: tf.TensorShape([None, beam, *tensor.shape[2:]]), state),
+    )
+    (search,) = tf.while_loop(running, advance, (start,), shape_invariants=(shapes,))
+    cut = search.log_probabilities / length_penalty(max_length, alpha)
+    missing = search.finished_scores <= _NEVER / 2
+    # Cut sequences come after every finished one, whatever their score: they lack their end.
+    ranking = tf.concat([tf.where(missing, 2 * _NEVER, search.finished_scores), cut + _NEVER], axis=1)
+    _, best = tf.math.top_k(ranking, n_best)
+    scores = tf.gather(tf.concat([search.finished_scores, cut], axis=1), best, batch_dims=1)
+    return Hypotheses(tf.gather(tf.concat([search.finished, search.ids], axis=1), best, batch_dims=1), scores)
+
+
+def filtered_logits(logits: tf.Tensor, temperature: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:
+    """Logits to sample from: what top-k and top-p (Holtzman 2020, arXiv:1904.09751) leave out is never drawn.
+
+    Args:
+        logits: float [batch, vocabulary].
+        temperature: float scalar > 0.
+        top_k: int32 scalar; 0 or less keeps all.
+        top_p: float scalar; the fewest tokens whose probabilities add up to it are kept, at least one; 1 keeps all.
+    """
+    vocabulary = tf.shape(logits)[-1]
+    logits = tf.cast(logits, tf.float32) / temperature
+    ordered = tf.sort(logits, direction="DESCENDING", axis=-1)
+    probabilities = tf.nn.softmax(ordered)
+    before = tf.cumsum(probabilities, exclusive=True, axis=-1)
+    ranks = tf.range(vocabulary)[None]
+    kept = (before < top_p) | (ranks == 0)
+    kept &= (ranks < top_k) | (top_k <= 0)
+    threshold = tf.reduce_min(tf.where(kept, ordered, ordered.dtype.max), axis=-1, keepdims=True)
+    return tf.where(logits < threshold, _NEVER, logits)
+
+
+def sample(
+    step: Step,
+    logits: tf.Tensor,
+    state: State,
+    *,
+    length: tf.Tensor,
+    temperature: tf.Tensor,
+    top_k: tf.Tensor,
+    top_p: tf.Tensor,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Draws ``length`` tokens one after the other.
+
+    Args:
+        step: ids int32 [batch, 1] and a state to logits [batch, 1, vocabulary] and the next state.
+        logits: float [batch, vocabulary], for the first token.
+        state: after the prompt.
+        length: int32 scalar.
+        temperature: float scalar; 0 takes the most probable token.
+        top_k, top_p: as for :func:`filtered_logits`.
+        seed: int32 scalar; the same seed draws the same tokens.
+
+    Returns:
+        int32 [batch, length].
+    """
+    tokens = tf.TensorArray(tf.int32, size=length, element_shape=[None])
+    reserved = tf.constant([PAD, UNKNOWN, BEGIN])
+    vocabulary = logits.shape[-1]
+    forbidden = tf.reduce_sum(tf.one_hot(reserved, vocabulary), axis=0) * _NEVER
+
+    def draw(index: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        logits = tf.cast(logits, tf.float32) + forbidden
+        kept = filtered_logits(logits, tf.maximum(temperature, 1e-6), top_k, top_p)
+        drawn = tf.random.stateless_categorical(kept, 1, seed=tf.stack([seed, index]), dtype=tf.int32)[:, 0]
+        return tf.where(temperature > 0, drawn, tf.argmax(logits, axis=-1, output_type=tf.int32))
+
+    def advance(index: tf.Tensor, logits: tf.Tensor, state: State, tokens: tf.TensorArray) -> Any:
+        token = draw(index, logits)
+        next_logits, state = step(token[:, None], state)
+        return index + 1, next_logits[:, 0], state, tokens.write(index, token)
+
+    _, _, _, tokens = tf.while_loop(lambda index, *_: index < length, advance, (0, logits, state, tokens))
+    return tf.transpose(tokens.stack())
+
+
+def _log_probabilities(logits: tf.Tensor) -> tf.Tensor:
+    """Log-softmax in float32, with the tokens that are no output made impossible."""
+    logits = tf.cast(logits, tf.float32)
+    vocabulary = logits.shape[-1]
+    outputs = tf.reduce_sum(tf.one_hot([PAD, UNKNOWN, BEGIN], vocabulary), axis=0)
+    return tf.nn.log_softmax(logits, axis=-1) + outputs * _NEVER

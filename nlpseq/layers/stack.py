@@ -1,0 +1,128 @@
+"""Recurrent layers on top of each other, in one direction or in both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nlpseq.layers.recurrent import GRU, LSTM, RNN
+from nlpseq.layers.regularisation import Dropout
+
+CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+
+
+@keras.saving.register_keras_serializable(package="nlpseq")
+class RecurrentStack(keras.layers.Layer):
+    """``depth`` recurrent layers, dropout between them; with ``bidirectional``, each reads both ways.
+
+    Padding stands on the right. It costs no masking: what a forward layer computes there comes after all that is real,
+    and a backward layer reads each sequence reversed within its own length (Schuster & Paliwal 1997).
+
+    Args:
+        cell: "rnn", "lstm" or "gru".
+        units: of each direction.
+        depth: at least 1.
+        bidirectional: outputs have 2 x units.
+        dropout: on the input of each layer but the first.
+
+    Call arguments:
+        sequence: float [batch, time, features].
+        lengths: int32 [batch]; needed when bidirectional.
+        states: what an earlier call returned, to go on from there; None starts from zeros. One direction only.
+
+    Returns:
+        outputs: float [batch, time, units], or 2 x units. Those at padding mean nothing.
+        states: a list of tensors [batch, units], in one direction; else an empty list.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        units: int,
+        depth: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if cell not in CELLS:
+            raise ValueError(f"RecurrentStack(cell={cell!r}): choose rnn, lstm or gru")
+        self.cell, self.units, self.depth = cell, units, depth
+        self.bidirectional, self.dropout = bidirectional, dropout
+        make = CELLS[cell]
+        self.forward_layers = [
+            make(units, return_sequences=True, return_state=True, name=f"forward_{index}") for index in range(depth)
+        ]
+        self.backward_layers = [
+            make(units, return_sequences=True, name=f"backward_{index}") for index in range(depth if bidirectional else 0)
+        ]
+        self.dropouts = [Dropout(dropout, name=f"dropout_{index}") for index in range(1, depth)]
+
+    @property
+    def states_per_layer(self) -> int:
+        """2 for an LSTM (hidden and cell state), else 1."""
+        return 2 if self.cell == "lstm" else 1
+
+    def zero_states(self, batch: tf.Tensor) -> list[tf.Tensor]:
+        """Where a stream begins."""
+        return [tf.zeros([batch, self.units], tf.float32) for _ in range(self.depth * self.states_per_layer)]
+
+    def build(self, sequence_shape: Any) -> None:
+        features = sequence_shape[-1]
+        for index in range(self.depth):
+            self.forward_layers[index].build((None, None, features))
+            if self.bidirectional:
+                self.backward_layers[index].build((None, None, features))
+            features = self.units * (2 if self.bidirectional else 1)
+
+    def call(
+        self,
+        sequence: tf.Tensor,
+        lengths: tf.Tensor | None = None,
+        states: list[tf.Tensor] | None = None,
+        training: bool | None = None,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        if self.bidirectional and lengths is None:
+            raise ValueError("RecurrentStack(bidirectional=True) needs the sequences' lengths")
+        if self.bidirectional and states is not None:
+            raise ValueError("RecurrentStack(bidirectional=True) has no state to carry on: it needs the whole sequence")
+        last_states: list[tf.Tensor] = []
+        size = self.states_per_layer
+        for index, layer in enumerate(self.forward_layers):
+            if index:
+                sequence = self.dropouts[index - 1](sequence, training=training)
+            initial = states[index * size : (index + 1) * size] if states is not None else None
+            outputs, *state = layer(sequence, initial_state=initial, training=training)
+            last_states.extend(state)
+            if self.bidirectional:
+                reversed_sequence = tf.reverse_sequence(sequence, lengths, seq_axis=1)
+                backward = self.backward_layers[index](reversed_sequence, training=training)
+                outputs = tf.concat([outputs, tf.reverse_sequence(backward, lengths, seq_axis=1)], axis=-1)
+            sequence = outputs
+        return sequence, [] if self.bidirectional else last_states
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "cell": self.cell,
+            "units": self.units,
+            "depth": self.depth,
+            "bidirectional": self.bidirectional,
+            "dropout": self.dropout,
+        }
+
+
+def last_outputs(outputs: tf.Tensor, lengths: tf.Tensor, units: int, bidirectional: bool) -> tf.Tensor:
+    """[batch, units] or [batch, 2 x units]: what each direction had read when it came to its end.
+
+    Args:
+        outputs: [batch, time, ...] of a :class:`RecurrentStack`.
+        lengths: int32 [batch].
+        units: of one direction.
+        bidirectional: whether the second half of the outputs was read backwards.
+    """
+    last = tf.gather(outputs, tf.maximum(lengths - 1, 0), batch_dims=1)
+    return tf.concat([last[:, :units], outputs[:, 0, units:]], axis=-1) if bidirectional else last

@@ -1,0 +1,87 @@
+"""What a run shows while it goes: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Protocol
+
+_LINE_SECONDS = 30.0
+
+
+class Display(Protocol):
+    """Where a trainer reports to."""
+
+    def begin(self, epoch: int, epochs: int, examples: int, seen: int) -> None: ...
+    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float) -> None: ...
+    def end(self, line: str) -> None: ...
+    def say(self, line: str) -> None: ...
+
+
+class TerminalDisplay:
+    """A tqdm bar an epoch, on stderr."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def begin(self, epoch: int, epochs: int, examples: int, seen: int) -> None:
+        from tqdm import tqdm
+
+        form = "{desc} |{bar}| {percentage:3.0f}% {postfix}"
+        self._bar = tqdm(
+            total=examples, initial=seen, desc=f"epoch {epoch + 1}/{epochs}", leave=False, bar_format=form, ncols=100
+        )
+
+    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float) -> None:
+        self._bar.set_postfix_str(_state(loss, tokens_per_second, eta_s), refresh=False)
+        self._bar.update(examples)
+
+    def end(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        self.say(line)
+
+    def say(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        print(line, file=sys.stderr, flush=True)
+
+
+class LineDisplay:
+    """A line now and then, on stderr."""
+
+    def __init__(self) -> None:
+        self._label, self._examples, self._seen, self._last = "", 0, 0, time.monotonic()
+
+    def begin(self, epoch: int, epochs: int, examples: int, seen: int) -> None:
+        self._label, self._examples, self._seen = f"epoch {epoch + 1}/{epochs}", examples, seen
+
+    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float) -> None:
+        self._seen += examples
+        if time.monotonic() - self._last >= _LINE_SECONDS:
+            self._last = time.monotonic()
+            part = 100 * self._seen / self._examples
+            self.say(f"{self._label} {part:3.0f}% {_state(loss, tokens_per_second, eta_s)}")
+
+    def end(self, line: str) -> None:
+        self.say(line)
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+
+def display() -> Display:
+    """The one that fits where stderr goes."""
+    return TerminalDisplay() if sys.stderr.isatty() else LineDisplay()
+
+
+def duration(seconds: float) -> str:
+    """65 -> "1:05"; 3700 -> "1:01:40"."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _state(loss: float, tokens_per_second: float, eta_s: float) -> str:
+    return f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s, {duration(eta_s)} left"

@@ -1,0 +1,350 @@
+"""The training loop: steps under a ``tf.distribute`` strategy, validation, checkpoints, and going on where it stopped."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from nlpseq.config import TrainingConfig
+from nlpseq.data.cache import Corpus
+from nlpseq.errors import UserError
+from nlpseq.files import write_text
+from nlpseq.tasks.base import Task, Vocabulary
+from nlpseq.training import checkpoints
+from nlpseq.training.checkpoints import Progress
+from nlpseq.training.devices import make_strategy
+from nlpseq.training.progress import Display, duration
+from nlpseq.training.schedules import learning_rate
+
+_PREFETCHED_BATCHES = 4
+
+
+class Interrupted(Exception):
+    """The user stopped the run; a checkpoint is written."""
+
+
+class Diverged(Exception):
+    """The loss is no longer a number."""
+
+
+class Trainer:
+    """Trains a task's model in a model folder.
+
+    Args:
+        task: with its configuration.
+        vocabulary: already learnt.
+        folder: gets ``checkpoints/`` and ``history.jsonl``.
+        display: where progress is shown.
+        initialise: called with the new model before the first step, to transfer weights into it.
+        spent_s: seconds that preparation has taken out of ``training.max_minutes``.
+    """
+
+    def __init__(
+        self,
+        task: Task[Any],
+        vocabulary: Vocabulary,
+        folder: Path,
+        display: Display,
+        *,
+        initialise: Callable[[keras.Model], None] | None = None,
+        spent_s: float = 0.0,
+    ) -> None:
+        self.task, self.vocabulary, self.folder, self.display = task, vocabulary, folder, display
+        self.config: TrainingConfig = task.config.training
+        self.spent_s = spent_s
+        self.progress = Progress()
+        self.history: list[dict[str, Any]] = []
+
+        keras.utils.set_random_seed(self.config.seed)
+        keras.config.set_dtype_policy("mixed_bfloat16" if self.config.precision == "bfloat16" else "float32")
+        self.strategy = make_strategy(self.config.replicas)
+        with self.strategy.scope():
+            self.model = task.build_model(vocabulary)
+            if initialise is not None:
+                initialise(self.model)
+            self.optimizer = _optimizer(self.config)
+            self.optimizer.build(self.model.trainable_variables)
+        # One copy, not one a replica: it is only read to evaluate and save.
+        self.average = [tf.Variable(variable.numpy()) for variable in self.model.trainable_variables]
+        self.state: Any = None
+
+    # The run
+
+    def run(self) -> keras.Model:
+        """Trains from the last checkpoint (or from the start) to the end; returns the model with its best weights.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM came.
+            Diverged: the loss became infinite or not a number.
+        """
+        self._restore()
+        corpus = self.task.corpus(self.vocabulary, "train")
+        for what, count in corpus.notes.items():
+            self.display.say(f"{count:,} {what}")
+        validation = list(itertools.islice(self.task.examples("valid"), self.config.valid_examples))
+        if not validation:
+            raise UserError(f"{self.task.config.data.valid or self.task.config.data.train}: no example for validation")
+        with _stop_requests() as stopped:
+            while not self.progress.finished:
+                self._epoch(corpus, stopped)
+                self._validate(validation)
+                self._save()
+        self._use(checkpoints.load(self.folder / "checkpoints" / "best.npz")[0]["model"])
+        return self.model
+
+    def _epoch(self, corpus: Corpus, stopped: Callable[[], bool]) -> None:
+        progress, size = self.progress, self.task.epoch_size(corpus)
+        self.display.begin(progress.epoch, self.config.epochs, size, progress.examples)
+        started, before_s, tokens = time.monotonic(), progress.seconds, 0
+        saved = started
+        for *fields, index, examples in self._dataset(corpus):
+            if self.state is None:
+                self.state = self.task.initial_state(self.model, fields[0].shape[0])
+            rate = learning_rate(self.config, progress.step, self._done(size))
+            losses, self.state = self._step(tuple(fields), self.state, tf.constant(rate, tf.float32))
+            for name, value in losses.items():
+                total = progress.losses.setdefault(name, [0.0, 0.0])
+                total[0] += float(value[0])
+                total[1] += float(value[1])
+                if not math.isfinite(total[0]):
+                    raise Diverged(
+                        f"the loss '{name}' is no longer a number at step {progress.step}: "
+                        f"lower training.learning_rate (now {self.config.learning_rate})"
+                    )
+            batch_tokens = int(tf.math.count_nonzero(fields[self.task.token_field]))
+            tokens += batch_tokens
+            progress.tokens += batch_tokens
+            progress.batch, progress.step = int(index) + 1, progress.step + 1
+            progress.examples += int(examples)
+            now = time.monotonic()
+            progress.seconds = before_s + now - started
+            done = self._done(size)
+            self.display.advance(
+                int(examples),
+                self._mean_losses()["loss"],
+                tokens / (now - started),
+                (progress.seconds + self.spent_s) * (1 - done) / max(done, 1e-9),
+            )
+            if stopped():
+                self._save()
+                raise Interrupted
+            if done >= 1:
+                break
+            if now - saved >= 60 * self.config.checkpoint_minutes:
+                self._save()
+                saved = time.monotonic()
+
+    def _validate(self, validation: list[Any]) -> None:
+        progress, started = self.progress, time.monotonic()
+        with self._averaged():
+            metrics = self.task.evaluate(self.model, self.vocabulary, validation)
+            value = float(metrics[self.task.metric.name])
+            if self.task.metric.better(value, progress.best):
+                progress.best, progress.best_epoch, progress.unimproved = value, progress.epoch, 0
+                best = {"model": [variable.numpy() for variable in self.model.variables]}
+                checkpoints.save(self.folder / "checkpoints" / "best.npz", best, progress)
+            else:
+                progress.unimproved += 1
+        progress.seconds += time.monotonic() - started
+        line = {
+            "epoch": progress.epoch + 1,
+            "step": progress.step,
+            "seconds": round(progress.seconds, 1),
+            **{name: round(value, 4) for name, value in self._mean_losses().items()},
+            **{f"valid_{name}": value for name, value in metrics.items() if isinstance(value, (int, float))},
+        }
+        self.history.append(line)
+        write_text(self.folder / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in self.history))
+        shown = ", ".join(f"{name} {_short(line[name])}" for name in line if name not in ("epoch", "step", "seconds"))
+        best = " (best)" if progress.unimproved == 0 else ""
+        self.display.end(f"epoch {line['epoch']}/{self.config.epochs} {duration(progress.seconds)} {shown}{best}")
+        out_of_time = self._time_done() >= 1
+        progress.epoch, progress.batch, progress.examples, progress.losses = progress.epoch + 1, 0, 0, {}
+        self.state = None
+        if 0 < self.config.patience <= progress.unimproved:
+            self.display.say(f"no better {self.task.metric.name} in {progress.unimproved} epochs: training ends here")
+        progress.finished = (
+            progress.epoch >= self.config.epochs
+            or out_of_time
+            or 0 < self.config.patience <= progress.unimproved
+        )
+
+    # One step
+
+    @property
+    def _step(self) -> Any:
+        if not hasattr(self, "_step_function"):
+            self._step_function = tf.function(self._train_step, reduce_retracing=True)
+        return self._step_function
+
+    def _train_step(self, fields: tuple[tf.Tensor, ...], state: Any, rate: tf.Tensor) -> tuple[dict[str, Any], Any]:
+        replicas = self.strategy.num_replicas_in_sync
+        variables = self.model.trainable_variables
+
+        def shard(tensor: tf.Tensor) -> tf.Tensor:
+            rows = tf.shape(tensor)[0] // replicas
+            index = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.int32)
+            return tensor[index * rows : (index + 1) * rows]
+
+        def replica_step(fields: tuple[tf.Tensor, ...], state: Any) -> tuple[dict[str, Any], list[tf.Tensor], Any]:
+            context = tf.distribute.get_replica_context()
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([variable.value for variable in variables])
+                losses, state = self.task.losses(
+                    self.model, tuple(map(shard, fields)), tf.nest.map_structure(shard, state)
+                )
+                objective = tf.constant(0.0)
+                counted = {}
+                for name, loss in losses.items():
+                    # The mean over the whole batch, so each replica divides by what all of them count.
+                    count = context.all_reduce(tf.distribute.ReduceOp.SUM, loss.count)
+                    objective += loss.weight * loss.total / tf.maximum(count, 1.0)
+                    counted[name] = (loss.total, loss.count)
+            gradients = tape.gradient(
+                objective,
+                [variable.value for variable in variables],
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+            return counted, [tf.convert_to_tensor(gradient) for gradient in gradients], state
+
+        losses, gradients, state = self.strategy.run(replica_step, args=(fields, state))
+        losses = tf.nest.map_structure(lambda loss: self.strategy.reduce("SUM", loss, axis=None), losses)
+        gradients = [self.strategy.reduce("SUM", gradient, axis=None) for gradient in gradients]
+        if self.config.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.config.clip_norm)
+        self.optimizer.learning_rate.assign(rate)
+        self.optimizer.apply(gradients, variables)
+        if self.config.ema:
+            step = tf.cast(self.optimizer.iterations, tf.float32)
+            # A short memory at first, so that the average does not remember the random start.
+            keep = tf.minimum(self.config.ema, (1.0 + step) / (10.0 + step))
+            for average, variable in zip(self.average, variables, strict=True):
+                average.assign_add((1.0 - keep) * (tf.cast(variable.value, tf.float32) - average))
+        state = tf.nest.map_structure(
+            lambda tensor: tf.concat(self.strategy.experimental_local_results(tensor), axis=0), state
+        )
+        return losses, state
+
+    def _dataset(self, corpus: Corpus) -> Iterator[Any]:
+        def generate() -> Iterator[Any]:
+            for batch in self.task.batches(
+                corpus,
+                training=True,
+                epoch=self.progress.epoch,
+                first=self.progress.batch,
+                rows_multiple=self.strategy.num_replicas_in_sync,
+            ):
+                yield (*batch.fields, batch.index, batch.examples)
+
+        matrix, scalar = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([], tf.int64)
+        signature = (*(matrix for _ in self.task.fields), scalar, scalar)
+        return iter(tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(_PREFETCHED_BATCHES))
+
+    # How far it is
+
+    def _done(self, epoch_size: int) -> float:
+        epochs = (self.progress.epoch + min(1.0, self.progress.examples / epoch_size)) / self.config.epochs
+        return min(1.0, max(epochs, self._time_done()))
+
+    def _time_done(self) -> float:
+        if not self.config.max_minutes:
+            return 0.0
+        return (self.progress.seconds + self.spent_s) / (60 * self.config.max_minutes)
+
+    def _mean_losses(self) -> dict[str, float]:
+        means = {name: total / max(count, 1.0) for name, (total, count) in self.progress.losses.items()}
+        return {"loss": sum(means.values()), **(means if len(means) > 1 else {})}
+
+    # Weights
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """The averaged weights stand in the model inside of the block."""
+        if not self.config.ema:
+            yield
+            return
+        variables = self.model.trainable_variables
+        own = [variable.numpy() for variable in variables]
+        try:
+            for variable, average in zip(variables, self.average, strict=True):
+                variable.assign(average.numpy())
+            yield
+        finally:
+            for variable, value in zip(variables, own, strict=True):
+                variable.assign(value)
+
+    def _use(self, arrays: list[np.ndarray]) -> None:
+        for variable, array in zip(self.model.variables, arrays, strict=True):
+            variable.assign(array)
+
+    def _save(self) -> None:
+        groups = {
+            "model": [variable.numpy() for variable in self.model.variables],
+            "optimizer": [variable.numpy() for variable in self.optimizer.variables],
+            "average": [variable.numpy() for variable in self.average],
+            "state": [tensor.numpy() for tensor in tf.nest.flatten(self.state or ())],
+        }
+        checkpoints.save(self.folder / "checkpoints" / "last.npz", groups, self.progress)
+
+    def _restore(self) -> None:
+        path = self.folder / "checkpoints" / "last.npz"
+        if not path.exists():
+            return
+        groups, self.progress = checkpoints.load(path)
+        self._use(groups["model"])
+        for variable, array in zip(self.optimizer.variables, groups["optimizer"], strict=True):
+            variable.assign(array)
+        for variable, array in zip(self.average, groups["average"], strict=True):
+            variable.assign(array)
+        if arrays := groups.get("state"):
+            state = self.task.initial_state(self.model, arrays[0].shape[0])
+            self.state = tf.nest.pack_sequence_as(state, [tf.constant(array) for array in arrays])
+        history = self.folder / "history.jsonl"
+        if history.exists():
+            lines = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
+            self.history = [line for line in lines if line["epoch"] <= self.progress.epoch]
+
+
+def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
+    if config.optimizer == "adamw":
+        return keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
+    if config.optimizer == "sgd":
+        return keras.optimizers.SGD(config.learning_rate)
+    return keras.optimizers.Adam(config.learning_rate)
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """SIGINT and SIGTERM are noted and answered after the step; a second one acts at once."""
+    requested = False
+
+    def note(number: int, frame: Any) -> None:
+        nonlocal requested
+        if requested:
+            raise KeyboardInterrupt
+        requested = True
+
+    try:
+        previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: signals are somebody else's
+        previous = {}
+    try:
+        yield lambda: requested
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
