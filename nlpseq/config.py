@@ -42,7 +42,7 @@ class TrainingConfig:
     optimizer: str = setting("adam", "the safe choice for recurrent networks", choices=("adam", "adamw", "sgd"))
     learning_rate: float = setting(1e-3, "Kingma & Ba 2015; sgd wants about 1", minimum=0)
     weight_decay: float = setting(0.0, "decoupled; used by adamw only", minimum=0)
-    warmup_steps: int = setting(200, "Adam's second moments are poor estimates in the first steps", minimum=0)
+    warmup_steps: int = setting(200, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     decay: str = setting("linear", "shape of the decay", choices=("linear", "cosine", "none"))
     decay_start: float = setting(0.4, "part of the run at the full rate before the decay begins", minimum=0, maximum=1)
     decay_floor: float = setting(0.02, "the rate at the end, as a part of the full rate", minimum=0, maximum=1)
@@ -54,6 +54,7 @@ class TrainingConfig:
     precision: str = setting("float32", "bfloat16 computes in 16 bits, keeps weights in 32", choices=("float32", "bfloat16"))
     replicas: int = setting(0, "parts a batch is split into, one core (or GPU) each; 0: all cores", minimum=0)
     checkpoint_minutes: float = setting(5.0, "between checkpoints inside an epoch", minimum=0)
+    init_from: str = setting("", "a MODEL whose weights are taken over where they fit (transfer, fine-tuning)")
     seed: int = setting(1, "same seed, same machine, same weights", minimum=0)
 
 

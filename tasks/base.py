@@ -97,6 +97,7 @@ class Task(abc.ABC, Generic[Config]):
     metric: ClassVar[Metric]
     roles: ClassVar[tuple[str, ...]]  # the columns that an example is made of
     fields: ClassVar[tuple[str, ...]]  # the sequences of ids that an example becomes
+    own_data: ClassVar[str]  # how a SPEC of one's own looks, for messages
     token_field: ClassVar[int] = -1  # the field whose ids are counted as tokens of training
 
     def __init__(self, config: Config) -> None:
@@ -181,7 +182,8 @@ class Task(abc.ABC, Generic[Config]):
         else:
             content = sources.fingerprint(spec, part if sources.has_part(spec, part) else "train")
         split = "own" if (data.valid or sources.has_part(data.train, "valid")) else data.valid_fraction
-        return (content, part, split, bool(data.valid), data.columns, data.max_length)
+        form = Path(spec.split(",")[0]).suffixes
+        return (content, form, part, split, bool(data.valid), data.columns, data.max_length)
 
     def _nothing_left(self, part: Part, corpus: Corpus) -> str:
         left_out = "".join(f"; {count} {what}" for what, count in corpus.notes.items())
@@ -240,6 +242,17 @@ class Task(abc.ABC, Generic[Config]):
     @abc.abstractmethod
     def predictor(self, model: keras.Model, vocabulary: Vocabulary) -> Any:
         """The object that :func:`nlpseq.load` returns."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def usage(model: str) -> str:
+        """A command that uses a model of this task."""
+
+    @abc.abstractmethod
+    def demonstration(
+        self, model: keras.Model, vocabulary: Vocabulary, examples: Sequence[Record]
+    ) -> list[tuple[str, str]]:
+        """Some inputs with what the model makes of them, for the model card."""
 
     def pictures(self, model: keras.Model, vocabulary: Vocabulary, examples: Sequence[Record]) -> dict[str, bytes]:
         """PNG files of what the model looked at, by file name."""

@@ -146,6 +146,7 @@ class CharacterLanguageModelling(Task[Config]):
     metric = Metric("nats_per_character", higher_is_better=False)
     roles = ("text",)
     fields = ("text",)
+    own_data = "TEXT.txt"
 
     # Data: one long text instead of examples
 
@@ -255,6 +256,17 @@ class CharacterLanguageModelling(Task[Config]):
     ) -> dict[str, Any]:
         predictor = self.predictor(model, vocabulary)
         return predictor.score_texts([example.fields[0] for example in examples])
+
+    @staticmethod
+    def usage(model: str) -> str:
+        return f'nlpseq generate --model {model} "Once "'
+
+    def demonstration(
+        self, model: LanguageModel, vocabulary: Vocabulary, examples: Sequence[Record]
+    ) -> list[tuple[str, str]]:
+        prompts = [" ".join(example.fields[0].split()[:3]) for example in examples[:2]]
+        predictor = self.predictor(model, vocabulary)
+        return [(prompt, predictor.generate(prompt, length=200).text) for prompt in prompts]
 
     def predictor(self, model: LanguageModel, vocabulary: Vocabulary) -> GeneratorModel:
         return GeneratorModel(model, vocabulary)

@@ -75,7 +75,7 @@ class SentimentTraining(TrainingConfig):
     epochs: int = setting(8, "an upper bound", minimum=1)
     batch_tokens: int = setting(4096, "padded tokens in a batch", minimum=1)
     decay_start: float = setting(0.1, "part of the run at the full rate before the decay begins", minimum=0, maximum=1)
-    warmup_steps: int = setting(100, "Adam's second moments are poor estimates in the first steps", minimum=0)
+    warmup_steps: int = setting(100, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     patience: int = setting(3, "epochs without a better metric before the run ends; 0: never", minimum=0)
     valid_examples: int = setting(5000, "evaluated after each epoch; the whole part at the end", minimum=1)
 
@@ -201,6 +201,7 @@ class SentimentClassification(Task[Config]):
     metric = Metric("accuracy", higher_is_better=True)
     roles = ("text", "label")
     fields = ("text", "label")
+    own_data = "TEXTS.csv  (with columns text and label)"
     token_field = 0
 
     def sample(self) -> Iterable[tuple[str, ...]]:
@@ -291,6 +292,16 @@ class SentimentClassification(Task[Config]):
 
     def predictor(self, model: Classifier, vocabulary: Vocabulary) -> ClassifierModel:
         return ClassifierModel(model, vocabulary, self.config)
+
+    @staticmethod
+    def usage(model: str) -> str:
+        return f'nlpseq classify --model {model} "Not bad at all!"'
+
+    def demonstration(
+        self, model: Classifier, vocabulary: Vocabulary, examples: Sequence[Record]
+    ) -> list[tuple[str, str]]:
+        predictor = self.predictor(model, vocabulary)
+        return [(example.fields[0], predictor.classify(example.fields[0]).label) for example in examples]
 
     def pictures(self, model: Classifier, vocabulary: Vocabulary, examples: Sequence[Record]) -> dict[str, bytes]:
         from nlpseq.report.pictures import relevance_picture

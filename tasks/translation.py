@@ -76,7 +76,7 @@ class TranslationTraining(TrainingConfig):
     epochs: int = setting(15, "an upper bound; small corpora want more", minimum=1)
     batch_tokens: int = setting(1536, "padded tokens of the longer side", minimum=1)
     learning_rate: float = setting(2e-3, "with Adam", minimum=0)
-    warmup_steps: int = setting(400, "Adam's second moments are poor estimates in the first steps", minimum=0)
+    warmup_steps: int = setting(400, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     label_smoothing: float = setting(0.1, "Szegedy 2016", minimum=0, maximum=0.9)
 
 
@@ -280,6 +280,7 @@ class TranslationTask(Task[Config]):
     metric = Metric("bleu", higher_is_better=True)
     roles = ("source", "target")
     fields = ("source", "target")
+    own_data = "PAIRS.tsv  (source TAB target)"
 
     def sample(self) -> Iterable[tuple[str, ...]]:
         return phrasebook.pairs()
@@ -347,6 +348,16 @@ class TranslationTask(Task[Config]):
 
     def predictor(self, model: EncoderDecoder, vocabulary: Vocabulary) -> TranslationModel:
         return TranslationModel(model, vocabulary, self.config)
+
+    @staticmethod
+    def usage(model: str) -> str:
+        return f'nlpseq translate --model {model} "Where is the station?"'
+
+    def demonstration(
+        self, model: EncoderDecoder, vocabulary: Vocabulary, examples: Sequence[Record]
+    ) -> list[tuple[str, str]]:
+        texts = [example.fields[0] for example in examples]
+        return list(zip(texts, self.predictor(model, vocabulary).translate_texts(texts), strict=True))
 
     def pictures(
         self, model: EncoderDecoder, vocabulary: Vocabulary, examples: Sequence[Record]

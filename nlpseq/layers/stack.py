@@ -7,18 +7,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nlpseq.layers.recurrent import GRU, LSTM, RNN
+from nlpseq.layers.recurrent import LAYERS, Bidirectional
 from nlpseq.layers.regularisation import Dropout
-
-CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
 
 @keras.saving.register_keras_serializable(package="nlpseq")
 class RecurrentStack(keras.layers.Layer):
     """``depth`` recurrent layers, dropout between them; with ``bidirectional``, each reads both ways.
 
-    Padding stands on the right. It costs no masking: what a forward layer computes there comes after all that is real,
-    and a backward layer reads each sequence reversed within its own length (Schuster & Paliwal 1997).
+    Padding stands on the right and costs no masking: what a forward layer computes there comes after all that is real,
+    and a backward layer reads each sequence reversed within its own length.
 
     Args:
         cell: "rnn", "lstm" or "gru".
@@ -48,23 +46,23 @@ class RecurrentStack(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if cell not in CELLS:
+        if cell not in LAYERS:
             raise ValueError(f"RecurrentStack(cell={cell!r}): choose rnn, lstm or gru")
         self.cell, self.units, self.depth = cell, units, depth
         self.bidirectional, self.dropout = bidirectional, dropout
-        make = CELLS[cell]
-        self.forward_layers = [
-            make(units, return_sequences=True, return_state=True, name=f"forward_{index}") for index in range(depth)
-        ]
-        self.backward_layers = [
-            make(units, return_sequences=True, name=f"backward_{index}") for index in range(depth if bidirectional else 0)
+        options = {"return_sequences": True, "return_state": True}
+        self.layers = [
+            Bidirectional(cell, units, return_sequences=True, name=f"layer_{index}")
+            if bidirectional
+            else LAYERS[cell](units, name=f"layer_{index}", **options)
+            for index in range(depth)
         ]
         self.dropouts = [Dropout(dropout, name=f"dropout_{index}") for index in range(1, depth)]
 
     @property
     def states_per_layer(self) -> int:
         """2 for an LSTM (hidden and cell state), else 1."""
-        return 2 if self.cell == "lstm" else 1
+        return LAYERS[self.cell].states_count
 
     def zero_states(self, batch: tf.Tensor) -> list[tf.Tensor]:
         """Where a stream begins."""
@@ -72,10 +70,8 @@ class RecurrentStack(keras.layers.Layer):
 
     def build(self, sequence_shape: Any) -> None:
         features = sequence_shape[-1]
-        for index in range(self.depth):
-            self.forward_layers[index].build((None, None, features))
-            if self.bidirectional:
-                self.backward_layers[index].build((None, None, features))
+        for layer in self.layers:
+            layer.build((None, None, features))
             features = self.units * (2 if self.bidirectional else 1)
 
     def call(
@@ -91,18 +87,17 @@ class RecurrentStack(keras.layers.Layer):
             raise ValueError("RecurrentStack(bidirectional=True) has no state to carry on: it needs the whole sequence")
         last_states: list[tf.Tensor] = []
         size = self.states_per_layer
-        for index, layer in enumerate(self.forward_layers):
+        for index, layer in enumerate(self.layers):
             if index:
                 sequence = self.dropouts[index - 1](sequence, training=training)
-            initial = states[index * size : (index + 1) * size] if states is not None else None
-            outputs, *state = layer(sequence, initial_state=initial, training=training)
-            last_states.extend(state)
             if self.bidirectional:
-                reversed_sequence = tf.reverse_sequence(sequence, lengths, seq_axis=1)
-                backward = self.backward_layers[index](reversed_sequence, training=training)
-                outputs = tf.concat([outputs, tf.reverse_sequence(backward, lengths, seq_axis=1)], axis=-1)
-            sequence = outputs
-        return sequence, [] if self.bidirectional else last_states
+                sequence = layer(sequence, lengths=lengths, training=training)
+            else:
+                initial = states[index * size : (index + 1) * size] if states is not None else None
+                sequence, *state = layer(sequence, initial_state=initial, training=training)
+                # In mixed precision too, what is carried on keeps its 32 bits.
+                last_states.extend(tf.cast(tensor, tf.float32) for tensor in state)
+        return sequence, last_states
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,172 @@
+"""What all pictures share: figures without global state, text that the fonts can draw, and PNG bytes.
+
+Everything but :func:`require_matplotlib` needs matplotlib: a picture calls that one first.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import unicodedata
+from typing import TYPE_CHECKING, Any, Literal
+
+from nlpseq.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DOTS_PER_INCH = 120
+
+INK, MUTED, FAINT = "#222222", "#666666", "#d9d9d9"
+# Okabe & Ito 2008: told apart with every kind of colour blindness.
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+_MISSING_GLYPH = "□"
+_MARKS = {"\n": "↵", "\r": "", "\t": "⇥", "▁": "·"}
+_JOINERS = "\u200c\u200d"  # they shape Persian and Indic words
+# After DejaVu Sans, which comes with matplotlib: those that are installed, for the scripts that it lacks.
+_FURTHER_FAMILIES = (
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "Noto Sans JP",
+    "Noto Sans SC",
+    "Noto Sans KR",
+    "WenQuanYi Micro Hei",
+    "Hiragino Sans",
+    "PingFang SC",
+    "Apple SD Gothic Neo",
+    "Microsoft YaHei",
+    "Yu Gothic",
+    "Malgun Gothic",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+)
+
+
+def require_matplotlib() -> None:
+    """Checks that pictures can be drawn.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("matplotlib") from None
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty white figure on an Agg canvas; sizes in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def page(figure: Figure) -> Axes:
+    """Axes over the whole figure, in inches from its upper left corner, y downwards."""
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
+    return axes
+
+
+def tidy(axes: Axes) -> None:
+    """Takes away what a chart does not need and adds a faint grid."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(MUTED)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=9)
+
+
+def legend(axes: Axes, place: Literal["upper right", "lower left"]) -> None:
+    """A legend without a frame, in the fonts that are there."""
+    from matplotlib.font_manager import FontProperties
+
+    made = axes.legend(loc=place, frameon=False, handlelength=2.6, prop=FontProperties(family=list(_fonts()), size=9))
+    for text in made.get_texts():
+        text.set_parse_math(False)
+
+
+def text_style(size: float, **more: Any) -> dict[str, Any]:
+    """Keyword arguments for any matplotlib text: never read as mathematics, in the fonts that are there."""
+    return {"fontsize": size, "fontfamily": list(_fonts()), "color": INK, "parse_math": False, **more}
+
+
+def drawable(text: str) -> str:
+    """One line: signs for line breaks, tabs and "▁", and a box for each character that no font here has."""
+    return "".join(_drawable_character(character) for character in text)
+
+
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Inches that a :func:`drawable` text takes."""
+    if not text:
+        return 0.0
+    from matplotlib.font_manager import FontProperties
+
+    properties = FontProperties(family=list(_fonts()), size=size, weight="bold" if bold else "normal")
+    width, _, _ = _renderer().get_text_width_height_descent(text, properties, False)
+    return width / DOTS_PER_INCH
+
+
+def fitted(text: str, size: float, limit: float, *, bold: bool = False) -> str:
+    """The drawable text, cut with "…" where it takes more inches than ``limit``."""
+    if len(text) * size < limit or text_width(text, size, bold=bold) <= limit:
+        return text
+    fits, too_long = 0, len(text)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if text_width(text[:middle].rstrip() + "…", size, bold=bold) <= limit:
+            fits = middle
+        else:
+            too_long = middle
+    return text[:fits].rstrip() + "…"
+
+
+def message_picture(message: str) -> bytes:
+    """A picture that says why there is nothing to see."""
+    figure = new_figure(5, 1)
+    page(figure).text(2.5, 0.5, message, ha="center", va="center", **text_style(11, color=MUTED))
+    return png(figure)
+
+
+def _drawable_character(character: str) -> str:
+    if character in _MARKS:
+        return _MARKS[character]
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return " "
+    if category in ("Cc", "Cf", "Zl", "Zp") and character not in _JOINERS:
+        return ""
+    known = any(ord(character) in characters for characters in _fonts().values())
+    return character if known else _MISSING_GLYPH
+
+
+@functools.cache
+def _fonts() -> dict[str, frozenset[int]]:
+    """Families to draw with, in order, and the code points that each has."""
+    from matplotlib import font_manager
+
+    installed = set(font_manager.fontManager.get_font_names())
+    families = ["DejaVu Sans", *(family for family in _FURTHER_FAMILIES if family in installed)]
+    paths = {family: font_manager.findfont(font_manager.FontProperties(family=family)) for family in families}
+    return {family: frozenset(font_manager.get_font(path).get_charmap()) for family, path in paths.items()}
+
+
+@functools.cache
+def _renderer() -> Any:
+    return new_figure(1, 1).canvas.get_renderer()  # type: ignore[attr-defined]

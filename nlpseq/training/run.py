@@ -1,0 +1,260 @@
+"""``train-task``, from a SPEC to a finished model folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from nlpseq import config as configuration
+from nlpseq.errors import MachineError, UserError
+from nlpseq.files import replaced, write_bytes, write_text
+from nlpseq.runtime import models
+from nlpseq.tasks import task_class
+from nlpseq.tasks.base import Task, Vocabulary
+from nlpseq.training.devices import available_cores
+from nlpseq.training.progress import Display, duration
+from nlpseq.training.trainer import Trainer
+from nlpseq.version import __version__
+
+_OURS = {
+    "config.toml", "vocabulary.json", "checkpoints", "history.jsonl", "metrics.json", "curves.png", "MODEL_CARD.md",
+    "model.keras", "saved_model", "model.tflite",
+}  # fmt: skip
+_PICTURED_EXAMPLES = 8
+
+
+@dataclass
+class Request:
+    """What the user asked of ``train-task``.
+
+    Attributes:
+        task: its name.
+        config: complete; None with ``resume``, where the folder's own holds.
+        folder: where the model goes.
+        resume: go on in the folder.
+        overwrite: replace what is in the folder.
+    """
+
+    task: str
+    config: Any
+    folder: Path
+    resume: bool = False
+    overwrite: bool = False
+
+
+def train(request: Request, display: Display) -> dict[str, Any]:
+    """Trains, evaluates and documents a model; returns its metrics.
+
+    Raises:
+        UserError: bad data, a folder that is taken, nothing to resume.
+        MachineError: the disk is full.
+        Interrupted: the user stopped it; ``--resume`` goes on.
+    """
+    started = time.monotonic()
+    folder = request.folder
+    with _disk_errors(folder):
+        task, vocabulary = _prepared(request, display)
+        trainer = Trainer(
+            task,
+            vocabulary,
+            folder,
+            display,
+            initialise=lambda model: _transfer(task, model, display),
+            spent_s=time.monotonic() - started,
+        )
+        display.say(
+            f"{trainer.model.count_params():,} weights on {trainer.strategy.num_replicas_in_sync} cores; "
+            f"writing to {folder}"
+        )
+        model = trainer.run()
+        return _finish(task, model, vocabulary, trainer, folder, display)
+
+
+def default_folder(task: str, spec: str) -> Path:
+    """``saved_models/TASK-DATA``."""
+    stem = spec.removeprefix("tfds:").split(",")[0].replace("/", "-").replace(":", "-")
+    if spec not in ("sample",) and not spec.startswith("tfds:"):
+        stem = Path(spec.split(",")[0]).name.split(".")[0]
+    return models.LOCAL_MODELS / f"{task}-{stem}"
+
+
+def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary]:
+    """The task and its vocabulary, with the folder ready to be trained in."""
+    folder, task_type = request.folder, task_class(request.task)
+    if request.resume:
+        if not (folder / "config.toml").exists():
+            raise UserError(f"{folder}: nothing to resume: there is no config.toml in it")
+        named = configuration.named_task(folder / "config.toml")
+        if named != request.task:
+            raise UserError(f"{folder}: this is a {named} model: nlpseq train-task {named} --output {folder} --resume")
+        task = task_type(configuration.from_toml(task_type.config_type, folder / "config.toml"))
+    else:
+        _check_free(folder, request.overwrite)
+        request.config.training.replicas = request.config.training.replicas or available_cores()
+        task = task_type(request.config)
+    if request.resume and (folder / "vocabulary.json").exists():
+        return task, Vocabulary.load(folder)
+    display.say("reading the data")
+    if source := task.config.training.init_from:
+        other = models.find(source)
+        vocabulary = task.adopt_vocabulary(Vocabulary.load(other.path), task.examples("train"))
+    else:
+        vocabulary = task.fit_vocabulary(task.examples("train"))
+    for part in ("train", "valid"):
+        task.corpus(vocabulary, part)  # bad data shows before anything of an older model is touched
+    if task.has_test_part():
+        task.corpus(vocabulary, "test")
+    if not request.resume:
+        _clear(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary.save(folder)
+    write_text(folder / "config.toml", configuration.to_toml(task.config, request.task))
+    return task, vocabulary
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: this is a file: choose another folder with --output")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not (folder / "config.toml").exists():
+        raise UserError(f"{folder}: this folder holds something else: choose another with --output")
+    if not overwrite:
+        finished = (folder / "model.keras").exists()
+        state = "a finished model" if finished else "a run that has not finished"
+        advice = "--overwrite replaces it" if finished else "--resume goes on with it, --overwrite starts anew"
+        raise UserError(f"{folder}: there is {state} here: {advice}, --output chooses another folder")
+
+
+def _clear(folder: Path) -> None:
+    """Removes a model's own files, and nothing that somebody put beside them."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and path.name in _OURS:
+            shutil.rmtree(path)
+        elif path.name in _OURS or path.suffix in (".png", ".model", ".json") or path.name.startswith("."):
+            path.unlink()
+
+
+def _transfer(task: Task[Any], model: keras.Model, display: Display) -> None:
+    """Takes over the weights of ``training.init_from`` wherever name and shape agree."""
+    source = task.config.training.init_from
+    if not source:
+        return
+    _, other, _ = models.load_parts(models.find(source))
+    theirs = {_relative(variable.path): variable for variable in other.trainable_variables}
+    taken, left = [], []
+    for variable in model.trainable_variables:
+        match = theirs.get(_relative(variable.path))
+        if match is not None and match.shape == variable.shape:
+            variable.assign(match.numpy())
+            taken.append(variable)
+        else:
+            left.append(_relative(variable.path))
+    if not taken:
+        shapes = ", ".join(f"{name} {tuple(variable.shape)}" for name, variable in list(theirs.items())[:6])
+        raise UserError(
+            f"--init-from {source}: no weight fits this model: set model.cell, model.units, model.layers and "
+            f"model.embedding as there ({shapes})"
+        )
+    display.say(f"{len(taken)} weights taken over from {source}; new: {', '.join(left) or 'none'}")
+
+
+def _relative(path: str) -> str:
+    """A variable's path without its model's name; a forward direction stands for the only one."""
+    return path.partition("/")[2].replace("/forward/", "/")
+
+
+def _finish(
+    task: Task[Any], model: keras.Model, vocabulary: Vocabulary, trainer: Trainer, folder: Path, display: Display
+) -> dict[str, Any]:
+    """Everything that a finished folder has besides its checkpoints."""
+    from nlpseq.report.model_card import model_card
+    from nlpseq.report.pictures import curves_picture
+
+    display.say(f"evaluating the weights of epoch {trainer.progress.best_epoch + 1}")
+    metrics: dict[str, Any] = {"valid": task.evaluate(model, vocabulary, task.examples("valid"), final=True)}
+    if task.has_test_part():
+        metrics["test"] = task.evaluate(model, vocabulary, task.examples("test"), final=True)
+    progress = trainer.progress
+    metrics["training"] = {
+        "minutes": round(progress.seconds / 60, 1),
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch + 1,
+        "steps": progress.step,
+        "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9)),
+        "cores": trainer.strategy.num_replicas_in_sync,
+        "seed": task.config.training.seed,
+        "parameters": int(model.count_params()),
+    }
+    with replaced(folder / "model.keras") as temporary:
+        model.save(temporary)
+    write_text(folder / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
+    write_bytes(folder / "curves.png", curves_picture(trainer.history, f"valid_{task.metric.name}"))
+    examples = _first(task.examples("valid"), _PICTURED_EXAMPLES)
+    pictures = task.pictures(model, vocabulary, examples)
+    for name, content in pictures.items():
+        write_bytes(folder / name, content)
+    write_text(folder / "MODEL_CARD.md", model_card(_facts(task, model, vocabulary, metrics, folder, list(pictures))))
+    display.say(f"trained in {duration(progress.seconds)}; the model card is {folder / 'MODEL_CARD.md'}")
+    return metrics
+
+
+def _facts(
+    task: Task[Any],
+    model: keras.Model,
+    vocabulary: Vocabulary,
+    metrics: dict[str, Any],
+    folder: Path,
+    pictures: list[str],
+) -> CardFacts:
+    from nlpseq.report.model_card import CardFacts
+
+    data = task.config.data
+    languages = (getattr(data, "source_language", ""), getattr(data, "target_language", ""))
+    return CardFacts(
+        name=folder.name,
+        task=task.name,
+        version=__version__,
+        created=datetime.now(UTC).date().isoformat(),
+        data={"train": data.train, "valid": data.valid or "split off the training data", "test": data.test or "none"},
+        is_sample=data.train == "sample",
+        metrics={part: metrics[part] for part in ("valid", "test") if part in metrics},
+        labels=vocabulary.labels,
+        languages=languages if all(languages) else None,
+        parameters=int(model.count_params()),
+        file_bytes={"model.keras": (folder / "model.keras").stat().st_size},
+        training=metrics["training"],
+        commands=[task.usage(str(folder)), f"nlpseq train-task {task.name} --config {folder / 'config.toml'} --output NEW"],
+        examples=task.demonstration(model, vocabulary, _first(task.examples("valid"), 4)),
+        pictures=["curves.png", *pictures],
+        notes={},
+    )
+
+
+def _first(examples: Iterator[Any], count: int) -> list[Any]:
+    return [example for example, _ in zip(examples, range(count), strict=False)]
+
+
+@contextlib.contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MachineError(
+                f"the disk is full ({error.filename or folder}): the last checkpoint is whole; make space, then go on "
+                "with --resume"
+            ) from error
+        raise
+
+

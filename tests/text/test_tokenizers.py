@@ -1,0 +1,334 @@
+"""Tokenisers against Unicode at large and against the SentencePiece library."""
+
+import itertools
+import json
+import zlib
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from nlpseq.errors import UserError
+from nlpseq.text import tokenizers
+from nlpseq.text.tokenizers import Characters, SentencePiece, load, save
+
+_SUBJECTS = ("The old man", "A small bird", "My sister", "Nobody", "Le petit garçon")
+_VERBS = ("sees", "followed", "will not find", "remembers")
+_OBJECTS = ("the river.", "a red house!", "seven ships?", "nothing at all.", "la mer…")
+SENTENCES = [" ".join(parts) for parts in itertools.product(_SUBJECTS, _VERBS, _OBJECTS)]
+
+AWKWARD = [
+    "",
+    " ",
+    "\x00",
+    "a\x00b",
+    "\ufeff",
+    "e\u0301",
+    "👩‍👩‍👧",
+    "\U0010ffff",
+    "\ufffd",
+    "\t\n\r\x0b\x85\u2028",
+    "▁",
+    "ﬁ",
+]
+
+TEXT = st.one_of(st.text(), st.text(alphabet="the rivÉé😀\n\x00▁\u00a0"), st.sampled_from(AWKWARD))
+
+
+@pytest.fixture(scope="module")
+def characters() -> Characters:
+    return Characters.train(SENTENCES, 100)
+
+
+@pytest.fixture(scope="module")
+def pieces() -> SentencePiece:
+    return SentencePiece.train(SENTENCES, 300)
+
+
+@pytest.fixture(scope="module")
+def identity() -> SentencePiece:
+    return SentencePiece.train(SENTENCES, 300, normalization="identity")
+
+
+def is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+# Any text
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(text=TEXT)
+def test_characters_give_any_text_back(text: str, characters: Characters) -> None:
+    ids = characters.encode(text)
+    assert all(4 <= index < characters.vocabulary_size for index in ids)
+    assert characters.decode(ids) == text
+
+
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(text=st.text(alphabet=st.characters(categories=None, exclude_categories=())))
+@example(text="\ud800 lone")
+def test_lone_surrogates_cost_only_themselves(text: str, characters: Characters) -> None:
+    ids = characters.encode(text)
+    assert all(4 <= index < characters.vocabulary_size for index in ids)
+    assert characters.decode(ids) == text.encode("utf-8", "replace").decode()
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(text=st.one_of(TEXT, st.just("\ud83d alone")))
+def test_pieces_of_any_text_are_never_reserved(text: str, pieces: SentencePiece) -> None:
+    ids = pieces.encode(text)
+    assert all(4 <= index < pieces.vocabulary_size for index in ids)
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(text=st.text(alphabet=st.sampled_from("the rivÉé😀好\u0301\U0010ffffﬁ,.!"), max_size=40))
+def test_pieces_without_normalisation_give_text_back(text: str, identity: SentencePiece) -> None:
+    # SentencePiece itself drops spaces at the ends and keeps one of several.
+    text = " ".join(text.split(" ")).strip(" ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    assert identity.decode(identity.encode(text)) == text
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(data=st.data())
+def test_any_ids_are_decoded(data: st.DataObject, characters: Characters, pieces: SentencePiece) -> None:
+    for tokenizer in (characters, pieces):
+        ids = data.draw(st.lists(st.integers(0, tokenizer.vocabulary_size - 1), max_size=30))
+        text = tokenizer.decode(ids)
+        assert text.encode("utf-8").decode("utf-8") == text
+        assert len(tokenizer.pieces(ids)) == len(ids)
+        assert all(tokenizer.pieces(ids))
+
+
+# Characters
+
+
+def test_characters_by_hand() -> None:
+    tokenizer = Characters(["a", "b", "é"])
+    assert tokenizer.vocabulary_size == 4 + 256 + 3
+    assert tokenizer.encode("aéb") == [260, 262, 261]
+    assert tokenizer.encode("c") == [4 + 0x63]
+    assert tokenizer.encode("ß") == [4 + 0xC3, 4 + 0x9F]
+    assert tokenizer.encode("😀") == [4 + 0xF0, 4 + 0x9F, 4 + 0x98, 4 + 0x80]
+    assert tokenizer.pieces([0, 1, 2, 3, 4, 259, 260, 262]) == [
+        "<pad>",
+        "<unk>",
+        "<s>",
+        "</s>",
+        "<0x00>",
+        "<0xFF>",
+        "a",
+        "é",
+    ]
+
+
+def test_characters_decode_bytes_that_are_no_utf8() -> None:
+    tokenizer = Characters(["a"])
+    assert tokenizer.decode([260, 4 + 0xC3, 260]) == "a\ufffda"
+    assert tokenizer.decode([4 + 0xFF]) == "\ufffd"
+    assert tokenizer.decode([4 + 0xC3, 0, 3, 4 + 0x9F]) == "ß"
+
+
+def test_characters_learn_the_most_frequent_in_code_point_order() -> None:
+    assert Characters.train(["bbbccdaaaa", "d"], 3).characters == ["a", "b", "c"]
+    assert Characters.train(iter(["zzyx"]), 10).characters == ["x", "y", "z"]
+    assert Characters.train([], 10).vocabulary_size == 260
+
+
+def test_characters_never_learn_a_lone_surrogate() -> None:
+    tokenizer = Characters.train(["\ud800\ud800\ud800a"], 10)
+    assert tokenizer.characters == ["a"]
+    assert tokenizer.encode("\ud800") == [4 + ord("?")]
+    tokenizer.to_bytes().decode("utf-8")
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_reserved_ids_are_left_out_of_the_text(index: int, characters: Characters, pieces: SentencePiece) -> None:
+    assert characters.decode([*characters.encode("the"), index]) == "the"
+    assert pieces.decode([*pieces.encode("the"), index]) == "the"
+
+
+# SentencePiece
+
+
+def test_training_is_deterministic() -> None:
+    first, second = (SentencePiece.train(iter(SENTENCES), 300) for _ in range(2))
+    assert first.to_bytes() == second.to_bytes()
+    assert first.digest() == second.digest()
+    assert first.digest() != SentencePiece.train(SENTENCES[1:], 300).digest()
+
+
+def test_reserved_ids_are_the_librarys_too(pieces: SentencePiece) -> None:
+    library = sentencepiece.SentencePieceProcessor(model_proto=pieces.to_bytes())
+    assert (library.pad_id(), library.unk_id(), library.bos_id(), library.eos_id()) == (0, 1, 2, 3)
+    assert (tokenizers.PAD, tokenizers.UNKNOWN, tokenizers.BEGIN, tokenizers.END) == (0, 1, 2, 3)
+    assert library.vocab_size() == pieces.vocabulary_size
+
+
+def test_ids_are_the_librarys(pieces: SentencePiece) -> None:
+    library = sentencepiece.SentencePieceProcessor(model_proto=pieces.to_bytes())
+    for text in [*SENTENCES, *AWKWARD]:
+        assert pieces.encode(text) == library.encode(text)
+        assert pieces.pieces(pieces.encode(text)) == library.encode(text, out_type=str)
+    assert pieces.decode(pieces.encode(SENTENCES[0])) == SENTENCES[0]
+
+
+def test_vocabulary_size_is_a_limit_not_a_demand() -> None:
+    few = SentencePiece.train(SENTENCES, 6000)
+    assert 260 < few.vocabulary_size < 6000
+    assert SentencePiece.train(SENTENCES, 300).vocabulary_size == 300
+
+
+@pytest.mark.parametrize("rule", ["nmt_nfkc", "nmt_nfkc_cf", "identity"])
+def test_normalisation(rule: str) -> None:
+    tokenizer = SentencePiece.train(SENTENCES, 300, normalization=rule)
+    expected = {"nmt_nfkc": "The fine sea", "nmt_nfkc_cf": "the fine sea", "identity": "The ﬁne sea"}
+    assert tokenizer.decode(tokenizer.encode("The ﬁne sea")) == expected[rule]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["\n \n"]])
+def test_no_text_to_learn_from(texts: list[str]) -> None:
+    with pytest.raises(UserError, match="no tokeniser can be learnt from this text"):
+        SentencePiece.train(texts, 300)
+
+
+def test_vocabulary_too_small_for_the_characters() -> None:
+    text = " ".join(chr(0x4E00 + index) for index in range(200))
+    with pytest.raises(
+        UserError, match=r"tokenizer\.vocabulary_size 300 \(it needs at least all characters and 260 more\)"
+    ):
+        SentencePiece.train([text], 300)
+
+
+def test_dirty_text_can_be_learnt_from() -> None:
+    texts = [
+        *SENTENCES,
+        "",
+        "\x00",
+        "tab\there",
+        "▁▁",
+        "<s> </s> <unk> <pad>",
+        "x" * 30_000,
+        " " * 9_000,
+    ]
+    tokenizer = SentencePiece.train(texts, 340, normalization="identity")
+    assert tokenizer.decode(tokenizer.encode("the river")) == "the river"
+    assert all(index >= 4 for index in tokenizer.encode("<s> </s> <unk> <pad> <0x00>"))
+
+
+def test_a_lone_surrogate_does_not_stop_the_training() -> None:
+    tokenizer = SentencePiece.train([*SENTENCES, "\ud83d half an emoji"], 300)
+    assert tokenizer.decode(tokenizer.encode("the river")) == "the river"
+
+
+# What SentencePiece learns from
+
+
+def test_long_texts_are_cut_at_spaces_and_nothing_is_lost() -> None:
+    text = " ".join(f"word{index}" for index in range(3_000)) + "\n" + "y" * 2_500 + "\nend"
+    sentences = tokenizers._training_sentences([text])
+    assert "".join(sentences) == text.replace("\n", "")
+    assert all(len(sentence.encode()) <= 4_000 for sentence in sentences)
+    assert all(sentence.startswith(("word", " word", "y", "end")) for sentence in sentences)
+    assert sentences[-1] == "end"
+
+
+def test_small_corpora_are_taken_whole_and_in_order() -> None:
+    assert tokenizers._training_sentences(["b\na", "c  d", " ", "e\r\nf"]) == ["b", "a", "c  d", "e", "f"]
+
+
+def test_huge_corpora_are_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizers, "_TRAINING_CHARACTERS", 10_000)
+    corpus = [f"sentence number {index}" for index in range(20_000)]
+    kept = tokenizers._training_sentences(iter(corpus))
+    assert 2_500 <= sum(map(len, kept)) <= 10_000
+    assert kept == [sentence for sentence in corpus if sentence in set(kept)]
+    # Early and late sentences have the same chance.
+    places = [int(sentence.split()[-1]) for sentence in kept]
+    assert 0.35 < sum(places) / len(places) / 20_000 < 0.65
+    assert max(zlib.crc32(sentence.encode()) for sentence in kept) < min(
+        zlib.crc32(sentence.encode()) for sentence in set(corpus) - set(kept)
+    )
+
+
+def test_sampling_holds_little_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizers, "_TRAINING_CHARACTERS", 1_000)
+    assert sum(map(len, tokenizers._training_sentences(["x" * 900, "y" * 900]))) <= 1_000
+
+
+def test_repeated_sentences_do_not_stop_the_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizers, "_TRAINING_CHARACTERS", 1_000)
+    kept = tokenizers._training_sentences(
+        itertools.chain(["again and again"] * 500, (f"new {i}" for i in range(2_000)))
+    )
+    assert sum(map(len, kept)) <= 1_000
+    assert any(sentence.startswith("new") for sentence in kept)
+
+
+# Files
+
+
+@pytest.mark.parametrize("kind", ["characters", "pieces"])
+def test_saved_tokenisers_are_loaded(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    tokenizer = request.getfixturevalue(kind)
+    save(tokenizer, tmp_path, "source")
+    assert [path.name for path in tmp_path.iterdir()] == ["source.json" if kind == "characters" else "source.model"]
+    again = load(tmp_path, "source")
+    assert type(again) is type(tokenizer)
+    assert again.digest() == tokenizer.digest()
+    assert again.vocabulary_size == tokenizer.vocabulary_size
+    for text in [*SENTENCES[:5], *AWKWARD]:
+        assert again.encode(text) == tokenizer.encode(text)
+
+
+@settings(deadline=None, max_examples=50, derandomize=True)
+@given(alphabet=st.lists(st.characters(exclude_categories=["Cs"]), unique=True, max_size=20))
+def test_any_characters_are_stored(alphabet: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    save(Characters(alphabet), folder, "text")
+    again = load(folder, "text")
+    assert isinstance(again, Characters)
+    assert again.characters == alphabet
+
+
+def test_missing_tokeniser(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the tokeniser 'source' is missing"):
+        load(tmp_path, "source")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"characters": 5}',
+        b"\xff\xfe",
+        json.dumps({"characters": ["a", "b"]}).encode()[:-3],
+    ],
+)
+def test_damaged_character_file(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "text.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"text\.json: damaged"):
+        load(tmp_path, "text")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x00" * 100, b"{}"])
+def test_damaged_sentencepiece_file(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "text.model").write_bytes(content)
+    with pytest.raises(UserError, match=r"text\.model: .*damaged"):
+        load(tmp_path, "text")
+
+
+@pytest.mark.parametrize("part", [0.001, 0.1, 0.3, 0.5, 0.9, 0.999])
+def test_truncated_sentencepiece_file(part: float, pieces: SentencePiece, tmp_path: Path) -> None:
+    model = pieces.to_bytes()
+    (tmp_path / "text.model").write_bytes(model[: int(len(model) * part)])
+    with pytest.raises(UserError, match=r"text\.model: .*damaged"):
+        load(tmp_path, "text")
