@@ -122,7 +122,7 @@ def train_task(
 
     from nlpseq.training.progress import display
     from nlpseq.training.run import Request, default_folder, train
-    from nlpseq.training.trainer import Diverged, Interrupted
+    from nlpseq.training.trainer import DivergedError, Interrupted
 
     folder = output or default_folder(task, config.data.train)
     if config.data.train == "sample" and not resume:
@@ -140,7 +140,7 @@ def train_task(
             _note_resume(task, folder)
             sys.exit(_INTERRUPTED)
         raise
-    except Diverged as error:
+    except DivergedError as error:
         _fail(error, 1)
     for part in ("valid", "test"):
         for name, value in _plain(metrics.get(part, {})):
@@ -235,9 +235,7 @@ def generate(
 
         seed = secrets.randbelow(100_000)
         click.echo(f"seed {seed}", err=True)
-    result = generator.generate(
-        prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed
-    )
+    result = generator.generate(prompt, length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed)
     click.echo(_json(result) if as_json else result.text)
 
 
@@ -295,7 +293,8 @@ def info(model: str, as_json: bool) -> None:
     card = folder.path / "MODEL_CARD.md"
     if not card.exists():
         raise UserError(f"{folder.path}: the model card is missing: nlpseq train-task … --resume writes it")
-    click.echo(card.read_text(encoding="utf-8"), nl=False)
+    top = card.read_text(encoding="utf-8").split("\n## ")[0]
+    click.echo(f"{top.rstrip()}\n\nThe whole card: {card}")
 
 
 @main.command()

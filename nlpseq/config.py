@@ -48,10 +48,14 @@ class TrainingConfig:
     decay_floor: float = setting(0.02, "the rate at the end, as a part of the full rate", minimum=0, maximum=1)
     clip_norm: float = setting(1.0, "global norm; recurrent gradients explode (Pascanu 2013); 0: off", minimum=0)
     label_smoothing: float = setting(0.0, "0.1 for translation (Szegedy 2016)", minimum=0, maximum=0.9)
-    ema: float = setting(0.999, "average of the weights that is evaluated and saved; 0: off", minimum=0, maximum=0.99999)
+    ema: float = setting(
+        0.999, "average of the weights, which is evaluated and saved; 0: off", minimum=0, maximum=0.99999
+    )
     patience: int = setting(5, "epochs without a better metric before the run ends; 0: never", minimum=0)
     valid_examples: int = setting(2000, "evaluated after each epoch; the whole part at the end", minimum=1)
-    precision: str = setting("float32", "bfloat16 computes in 16 bits, keeps weights in 32", choices=("float32", "bfloat16"))
+    precision: str = setting(
+        "float32", "bfloat16 computes in 16 bits and keeps weights in 32", choices=("float32", "bfloat16")
+    )
     replicas: int = setting(0, "parts a batch is split into, one core (or GPU) each; 0: all cores", minimum=0)
     checkpoint_minutes: float = setting(5.0, "between checkpoints inside an epoch", minimum=0)
     init_from: str = setting("", "a MODEL whose weights are taken over where they fit (transfer, fine-tuning)")
@@ -147,9 +151,7 @@ def _checked(name: str, value: Any, wanted: type, allowed: Any) -> Any:
     if allowed["choices"] and value not in allowed["choices"]:
         raise UserError(f"config key '{name}' is {value!r}: choose {_either(allowed['choices'])}")
     minimum, maximum = allowed["minimum"], allowed["maximum"]
-    if wanted in (int, float) and not (
-        (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
-    ):
+    if wanted in (int, float) and not ((minimum is None or value >= minimum) and (maximum is None or value <= maximum)):
         span = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         raise UserError(f"config key '{name}' is {value!r}: it must be {span}")
     return value

@@ -76,7 +76,7 @@ def translation_scores(
         from sacrebleu.metrics import BLEU, CHRF
     except ImportError:
         raise MissingExtraError("sacrebleu") from None
-    streams = _streams(references)
+    streams: Any = _streams(references)
     bleu = BLEU()
     scores: dict[str, Any] = {"bleu": bleu.corpus_score(hypotheses, streams).score}
     if complete:
@@ -108,7 +108,7 @@ def _moses() -> Any:
     return MosesTokenizer()
 
 
-def _streams(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
+def _streams(references: Sequence[Sequence[str]]) -> Any:
     """sacreBLEU's form: the n-th references of all sources, None where a source has fewer."""
     most = max(map(len, references))
     return [[group[index] if index < len(group) else None for group in references] for index in range(most)]

@@ -107,7 +107,9 @@ class Task(abc.ABC, Generic[Config]):
 
     def read(self, spec: str, part: Part = "train") -> Iterator[Record]:
         """Examples of a SPEC, lazily; errors carry file and line."""
-        return sources.read_records(spec, self.roles, part=part, columns=self.config.data.columns or None, sample=self.sample)
+        return sources.read_records(
+            spec, self.roles, part=part, columns=self.config.data.columns or None, sample=self.sample
+        )
 
     @abc.abstractmethod
     def sample(self) -> Iterable[tuple[str, ...]]:
@@ -221,10 +223,19 @@ class Task(abc.ABC, Generic[Config]):
     def keras_batch(self, fields: tuple[tf.Tensor, ...]) -> tuple[Any, tf.Tensor, tf.Tensor]:
         """(inputs, targets, sample weights) of a batch, for ``model.fit``."""
 
+    def dataset(self, corpus: Corpus) -> tf.data.Dataset:
+        """One epoch's batches in the form that ``model.fit`` takes."""
+        import tensorflow as tf
+
+        matrix = tf.TensorSpec([None, None], tf.int32)
+        batches = tf.data.Dataset.from_generator(
+            lambda: (batch.fields for batch in self.batches(corpus, training=True)),
+            output_signature=tuple(matrix for _ in self.fields),
+        )
+        return batches.map(lambda *fields: self.keras_batch(fields)).prefetch(tf.data.AUTOTUNE)
+
     @abc.abstractmethod
-    def losses(
-        self, model: keras.Model, fields: tuple[tf.Tensor, ...], state: Any
-    ) -> tuple[dict[str, Loss], Any]:
+    def losses(self, model: keras.Model, fields: tuple[tf.Tensor, ...], state: Any) -> tuple[dict[str, Loss], Any]:
         """The named losses of a training batch, and the state that the next batch starts from."""
 
     def initial_state(self, model: keras.Model, rows: int) -> Any:
@@ -257,4 +268,3 @@ class Task(abc.ABC, Generic[Config]):
     def pictures(self, model: keras.Model, vocabulary: Vocabulary, examples: Sequence[Record]) -> dict[str, bytes]:
         """PNG files of what the model looked at, by file name."""
         return {}
-

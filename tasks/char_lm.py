@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
 
 from nlpseq import evaluation
 from nlpseq.config import TrainingConfig, setting
@@ -29,7 +30,6 @@ from nlpseq.layers.cross_entropy import cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack
 from nlpseq.runtime.results import Generation
-from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
 from nlpseq.text.tokenizers import END, PAD, Characters, SentencePiece, Tokenizer
 
 _EVALUATION_ROWS = 16  # streams; each but the first begins without its past, which costs a little
@@ -54,7 +54,7 @@ class TokenizerConfig:
 
 @dataclass
 class ModelConfig:
-    cell: str = setting("lstm", "lstm learns most, gru is smaller, rnn is for comparison", choices=("rnn", "lstm", "gru"))
+    cell: str = setting("lstm", "gru is smaller, rnn is for comparison", choices=("rnn", "lstm", "gru"))
     units: int = setting(256, "of each recurrent layer", minimum=1)
     layers: int = setting(2, "stacked recurrent layers", minimum=1)
     embedding: int = setting(128, "size of a character's vector", minimum=1)
@@ -93,6 +93,8 @@ class LanguageModel(keras.Model):
     Returns:
         logits: float [batch, time, vocabulary].
     """
+
+    built: bool
 
     def __init__(
         self, *, vocabulary: int, cell: str, units: int, layers: int, embedding: int, dropout: float, **kwargs: Any
@@ -208,7 +210,7 @@ class CharacterLanguageModelling(Task[Config]):
         rows, length = self._rows(), self.config.training.length
         if corpus.ids[0] < rows + 1:
             raise DataError(
-                f"has {corpus.ids[0]} characters to train on: {rows} streams need at least {rows * length} to be of use; "
+                f"has {corpus.ids[0]} characters to train on: {rows} streams need {rows * length} or more; "
                 "give more text, or a smaller training.batch_tokens",
                 file=self.config.data.train,
             )

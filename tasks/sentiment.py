@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
 
 from nlpseq import evaluation
 from nlpseq.config import TrainingConfig, setting
@@ -27,7 +28,6 @@ from nlpseq.layers.cross_entropy import cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack, last_outputs
 from nlpseq.runtime.results import Classification
-from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
 from nlpseq.text.tokenizers import PAD, SentencePiece
 
 _MARKUP = re.compile(r"<br\s*/?>", re.IGNORECASE)
@@ -55,14 +55,12 @@ class TokenizerConfig:
 
 @dataclass
 class ModelConfig:
-    cell: str = setting("lstm", "lstm learns most, gru is smaller, rnn is for comparison", choices=("rnn", "lstm", "gru"))
+    cell: str = setting("lstm", "gru is smaller, rnn is for comparison", choices=("rnn", "lstm", "gru"))
     units: int = setting(128, "of each recurrent layer and direction", minimum=1)
     layers: int = setting(1, "stacked recurrent layers", minimum=1)
     embedding: int = setting(128, "size of a piece's vector", minimum=1)
     bidirectional: bool = setting(True, "read both ways")
-    pooling: str = setting(
-        "max_mean", "how states become one vector", choices=("attention", "max_mean", "last")
-    )
+    pooling: str = setting("max_mean", "how states become one vector", choices=("attention", "max_mean", "last"))
     dropout: float = setting(0.4, "on embeddings, between layers and before the output", minimum=0, maximum=0.9)
     word_dropout: float = setting(0.1, "part of the pieces that is hidden while training", minimum=0, maximum=0.9)
     language_model_weight: float = setting(
@@ -103,6 +101,8 @@ class Classifier(keras.Model):
     Returns:
         logits: float [batch, classes].
     """
+
+    built: bool
 
     def __init__(
         self,
@@ -181,6 +181,7 @@ class Classifier(keras.Model):
 
     def next_piece_logits(self, states: tf.Tensor) -> tf.Tensor:
         """Logits of each next piece, from the forward direction's states alone: float [..., vocabulary]."""
+        assert self.next_piece is not None, "built with language_model_weight 0"
         return self.next_piece(states[..., : self.units])
 
     def get_config(self) -> dict[str, Any]:
@@ -313,8 +314,8 @@ class SentimentClassification(Task[Config]):
         labels.setdefault(example.fields[1])
         if len(labels) > _MOST_LABELS:
             raise DataError(
-                f"the {_MOST_LABELS + 1}th different label, '{example.fields[1][:40]}': is the label's column the right "
-                "one? Name the columns with --columns",
+                f"the {_MOST_LABELS + 1}th different label, '{example.fields[1][:40]}': is this the label's column? "
+                "Name the columns with --columns",
                 file=example.file,
                 line=example.line,
             )

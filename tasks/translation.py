@@ -1,8 +1,8 @@
 """Translation, and any other text-to-text task: an encoder, a decoder, and attention between them.
 
 The decoder's first recurrent layer sees only the words before; attention asks with its states, and the layers above see
-what attention found. So no step of the recurrence waits for attention, and training computes it for all target positions
-at once (unlike input feeding, Luong et al. 2015, section 3.3).
+what attention found. So no step of the recurrence waits for attention, and training computes it for all target
+positions at once (unlike input feeding, Luong et al. 2015, section 3.3).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
 
 from nlpseq import evaluation
 from nlpseq.config import TrainingConfig, setting
 from nlpseq.data.samples import phrasebook
 from nlpseq.data.sources import Record
-from nlpseq.errors import UserError
 from nlpseq.decoding import Hypotheses, beam_search, greedy_search
+from nlpseq.errors import UserError
 from nlpseq.layers.attention import AdditiveAttention, MultiplicativeAttention
 from nlpseq.layers.cross_entropy import cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack, last_outputs
 from nlpseq.runtime.results import Translation
-from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
 from nlpseq.text.segmentation import segments
 from nlpseq.text.tokenizers import BEGIN, END, PAD, SentencePiece
 
@@ -60,7 +60,7 @@ class TokenizerConfig:
 
 @dataclass
 class ModelConfig:
-    cell: str = setting("lstm", "lstm learns most, gru is smaller, rnn is for comparison", choices=("rnn", "lstm", "gru"))
+    cell: str = setting("lstm", "gru is smaller, rnn is for comparison", choices=("rnn", "lstm", "gru"))
     units: int = setting(256, "of each recurrent layer and direction", minimum=1)
     embedding: int = setting(256, "size of a piece's vector", minimum=1)
     encoder_layers: int = setting(1, "stacked recurrent layers that read the source", minimum=1)
@@ -117,6 +117,8 @@ class EncoderDecoder(keras.Model):
     Returns:
         logits: float [batch, target, target_vocabulary].
     """
+
+    built: bool
 
     def __init__(
         self,
@@ -331,9 +333,7 @@ class TranslationTask(Task[Config]):
         readout, _ = model.read_out(source, _shifted(target), training=True)
         real = tf.where(target != PAD)  # logits of padding would cost as much as those of words
         targets = tf.gather_nd(target, real)
-        losses = cross_entropy(
-            model.logits(tf.gather_nd(readout, real)), targets, self.config.training.label_smoothing
-        )
+        losses = cross_entropy(model.logits(tf.gather_nd(readout, real)), targets, self.config.training.label_smoothing)
         return {"cross_entropy": Loss(tf.reduce_sum(losses), tf.cast(tf.size(targets), tf.float32))}, state
 
     def evaluate(
@@ -359,9 +359,7 @@ class TranslationTask(Task[Config]):
         texts = [example.fields[0] for example in examples]
         return list(zip(texts, self.predictor(model, vocabulary).translate_texts(texts), strict=True))
 
-    def pictures(
-        self, model: EncoderDecoder, vocabulary: Vocabulary, examples: Sequence[Record]
-    ) -> dict[str, bytes]:
+    def pictures(self, model: EncoderDecoder, vocabulary: Vocabulary, examples: Sequence[Record]) -> dict[str, bytes]:
         from nlpseq.report.pictures import attention_picture
 
         translations = [self.predictor(model, vocabulary).translate(example.fields[0]) for example in examples[:4]]
@@ -491,7 +489,8 @@ def _shifted(target: tf.Tensor) -> tf.Tensor:
 def _joined(text: str, parts: list[Translation]) -> Translation:
     """One translation out of those of a text's parts; each part's alignment is a block on the diagonal."""
     width = sum(len(part.source_pieces) for part in parts)
-    alignment, before = [], 0
+    alignment: list[tuple[float, ...]] = []
+    before = 0
     for part in parts:
         after = width - before - len(part.source_pieces)
         alignment.extend((*(0.0,) * before, *row, *(0.0,) * after) for row in part.alignment)

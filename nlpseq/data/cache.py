@@ -1,8 +1,8 @@
 """Encoded corpora on disk: ids as flat files, made once for a content and a tokeniser.
 
 A corpus is a folder: for each field ``F.ids`` (all ids, one after the other) and ``F.offsets`` (int64, one more than
-there are examples), and ``corpus.json``. It is built under a temporary name and renamed when it is whole, so that a kill
-leaves nothing half-made under its key, and of two processes that build the same one, one wins and both are right.
+there are examples), and ``corpus.json``. It is built under a temporary name and renamed when it is whole, so that a
+kill leaves nothing half-made under its key, and of two processes that build the same one, one wins and both are right.
 """
 
 from __future__ import annotations

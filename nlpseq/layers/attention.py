@@ -63,7 +63,7 @@ class MultiplicativeAttention(_Attention):
     def build(self, query_shape: Any, memory_shape: Any, keys_shape: Any, source_mask_shape: Any) -> None:
         if query_shape[-1] != self.units:
             raise ValueError(
-                f"MultiplicativeAttention(units={self.units}) got a query of {query_shape[-1]} units: they must be equal"
+                f"MultiplicativeAttention(units={self.units}) got a query of {query_shape[-1]} units: make them equal"
             )
 
     def score(self, query: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:

@@ -128,7 +128,7 @@ def _draw_losses(axes: Axes, result: CellResult, colour: str, line: object) -> N
     label = _shown(result.cell)
     if math.isfinite(result.valid_nats):
         label += f" (validation {result.valid_nats:.3f})"
-    axes.plot(steps, losses, color=colour, linestyle=line, linewidth=1.9, label=label)  # type: ignore[arg-type]
+    axes.plot(steps, losses, color=colour, linestyle=line, linewidth=1.9, label=label)
 
 
 def _smoothed(values: np.ndarray, reach: int) -> np.ndarray:
@@ -150,7 +150,7 @@ def _draw_gradients(axes: Axes, result: CellResult, colour: str, line: object) -
         color=colour,
         linestyle=line,
         linewidth=1.9,
-        label=_shown(result.cell),  # type: ignore[arg-type]
+        label=_shown(result.cell),
     )
 
 

@@ -187,18 +187,18 @@ def _results(facts: CardFacts) -> str:
 def _metric_table(metrics: dict[str, dict[str, Any]], parts: Sequence[str]) -> str:
     keys = dict.fromkeys(key for part in parts for key, value in metrics[part].items() if _is_number(value))
     rows = [
-        [_with_direction(key), *(_measured(key, metrics[part].get(key)) for part in parts)]
+        [_inline(metric_words(key)), _direction(key), *(_measured(key, metrics[part].get(key)) for part in parts)]
         # Counts after what they count for.
         for key in sorted(keys, key=_is_count)
     ]
-    return _table(["", *(_PART_WORDS.get(part, part) for part in parts)], rows)
+    return _table(["", "better", *(_PART_WORDS.get(part, part) for part in parts)], rows)
 
 
-def _with_direction(key: str) -> str:
+def _direction(key: str) -> str:
     known = metric_name(key)
     if known is None or known.higher_is_better is None:
-        return _inline(metric_words(key))
-    return f"{metric_words(key)} ({'higher' if known.higher_is_better else 'lower'} is better)"
+        return ""
+    return "higher" if known.higher_is_better else "lower"
 
 
 def _measured(key: str, value: Any) -> str:
@@ -276,11 +276,13 @@ def _quoted(text: str) -> str:
 
 def _data(facts: CardFacts) -> str:
     rows = [[_PART_WORDS[part], _span(facts.data[part])] for part in _PARTS if facts.data.get(part)]
-    rows.append(["source", _inline(facts.data.get("source") or "not stated")])
+    unknown_source = "the sample that comes with nlpseq" if facts.is_sample else "not stated"
+    rows.append(["source", _inline(facts.data.get("source") or unknown_source)])
     rows.append(["licence", _inline(facts.data.get("licence") or "not stated: find out before you pass the model on")])
     blocks = ["## Data", _table(["", ""], rows)]
     if facts.data.get("train") and not facts.data.get("valid"):
-        blocks.append("The validation part was split off the training data, or is the corpus' own.")
+        own = "the corpus' own where it has one, or else " if facts.data["train"].startswith("tfds:") else ""
+        blocks.append(f"The validation part is {own}split off the training data; the model was not trained on it.")
     if facts.notes:
         blocks.append("\n".join(f"- {count:,} {_inline(what)}" for what, count in facts.notes.items()))
     return "\n\n".join(blocks)
@@ -291,8 +293,8 @@ def _limits(facts: CardFacts) -> str:
     if facts.is_sample:
         lines.insert(
             0,
-            "It is a toy, trained on the bundled sample: it knows a few hundred words, and its results are measured on "
-            "text of the same kind. Do not use it for anything but trying nlpseq out.",
+            "It is a toy, trained on the bundled sample, and its results are measured on text of the same kind. Do not "
+            "use it for anything but trying nlpseq out.",
         )
     else:
         lines.append("Its results hold for text like its test data; measure it on yours with `nlpseq evaluate`.")

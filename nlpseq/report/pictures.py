@@ -162,7 +162,7 @@ def _attention_bar(figure: Figure, image: Any) -> None:
     length = min(2.0, height - 0.7)
     axes = figure.add_axes((1 - 0.8 / width, 1 - (0.55 + length) / height, 0.14 / width, length / height))
     bar = figure.colorbar(image, cax=axes, ticks=[0, 0.5, 1])
-    bar.outline.set(color=MUTED, linewidth=0.6)  # type: ignore[operator]
+    bar.outline.set(color=MUTED, linewidth=0.6)
     axes.tick_params(labelsize=8, length=2.5, width=0.6, color=MUTED, labelcolor=INK)
     axes.set_title("attention", pad=6, **text_style(8, color=MUTED))
 

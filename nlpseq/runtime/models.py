@@ -78,7 +78,9 @@ def find(name: str) -> ModelFolder:
     names = [folder.name for folder in known]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
-    have = f"models here: {', '.join(names)}" if names else "there is no model here yet: nlpseq train-task TASK makes one"
+    have = (
+        f"models here: {', '.join(names)}" if names else "there is no model here yet: train one with nlpseq train-task"
+    )
     raise UserError(f"there is no model '{name}'{hint}; {have}")
 
 

@@ -26,12 +26,12 @@ def _runs_of_words(text: str, fits: Callable[[str], bool]) -> list[str]:
     words = text.split()
     if len(words) == 1:
         middle = len(text) // 2
-        return [text] if middle == 0 or fits(text) else [
-            part for half in (text[:middle], text[middle:]) for part in _runs_of_words(half, fits)
-        ]
+        return (
+            [text]
+            if middle == 0 or fits(text)
+            else [part for half in (text[:middle], text[middle:]) for part in _runs_of_words(half, fits)]
+        )
     if fits(text):
         return [text]
     middle = len(words) // 2
-    return [
-        part for half in (words[:middle], words[middle:]) for part in _runs_of_words(" ".join(half), fits)
-    ]
+    return [part for half in (words[:middle], words[middle:]) for part in _runs_of_words(" ".join(half), fits)]

@@ -115,7 +115,7 @@ class SentencePiece(Tokenizer):
         try:
             self._processor = library.SentencePieceProcessor(model_proto=model)
         except RuntimeError:
-            raise UserError("the tokeniser file is not a SentencePiece model: it is damaged or something else") from None
+            raise UserError("the tokeniser file is not a SentencePiece model: is it damaged?") from None
         self._model = model
         self.vocabulary_size = self._processor.vocab_size()
 

@@ -51,9 +51,8 @@ def save(path: Path, groups: Mapping[str, Sequence[np.ndarray]], progress: Progr
         f"{group}/{index}": array for group, members in groups.items() for index, array in enumerate(members)
     }
     arrays["progress"] = np.frombuffer(json.dumps(asdict(progress)).encode(), np.uint8)
-    with replaced(path) as temporary:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+    with replaced(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def load(path: Path) -> tuple[dict[str, list[np.ndarray]], Progress]:

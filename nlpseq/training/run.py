@@ -7,7 +7,7 @@ import errno
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,8 @@ import keras
 from nlpseq import config as configuration
 from nlpseq.errors import MachineError, UserError
 from nlpseq.files import replaced, write_bytes, write_text
+from nlpseq.report.model_card import CardFacts, model_card
+from nlpseq.report.pictures import curves_picture
 from nlpseq.runtime import models
 from nlpseq.tasks import task_class
 from nlpseq.tasks.base import Task, Vocabulary
@@ -178,9 +180,6 @@ def _finish(
     task: Task[Any], model: keras.Model, vocabulary: Vocabulary, trainer: Trainer, folder: Path, display: Display
 ) -> dict[str, Any]:
     """Everything that a finished folder has besides its checkpoints."""
-    from nlpseq.report.model_card import model_card
-    from nlpseq.report.pictures import curves_picture
-
     display.say(f"evaluating the weights of epoch {trainer.progress.best_epoch + 1}")
     metrics: dict[str, Any] = {"valid": task.evaluate(model, vocabulary, task.examples("valid"), final=True)}
     if task.has_test_part():
@@ -217,8 +216,6 @@ def _facts(
     folder: Path,
     pictures: list[str],
 ) -> CardFacts:
-    from nlpseq.report.model_card import CardFacts
-
     data = task.config.data
     languages = (getattr(data, "source_language", ""), getattr(data, "target_language", ""))
     return CardFacts(
@@ -234,7 +231,10 @@ def _facts(
         parameters=int(model.count_params()),
         file_bytes={"model.keras": (folder / "model.keras").stat().st_size},
         training=metrics["training"],
-        commands=[task.usage(str(folder)), f"nlpseq train-task {task.name} --config {folder / 'config.toml'} --output NEW"],
+        commands=[
+            task.usage(str(folder)),
+            f"nlpseq train-task {task.name} --config {folder / 'config.toml'} --output NEW",
+        ],
         examples=task.demonstration(model, vocabulary, _first(task.examples("valid"), 4)),
         pictures=["curves.png", *pictures],
         notes={},
@@ -256,5 +256,3 @@ def _disk_errors(folder: Path) -> Iterator[None]:
                 "with --resume"
             ) from error
         raise
-
-

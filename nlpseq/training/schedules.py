@@ -6,7 +6,6 @@ import math
 
 from nlpseq.config import TrainingConfig
 
-
 _LONGEST_WARMUP = 0.05  # of the run
 
 

@@ -1,4 +1,4 @@
-"""The training loop: steps under a ``tf.distribute`` strategy, validation, checkpoints, and going on where it stopped."""
+"""The training loop: steps under a ``tf.distribute`` strategy, validation, checkpoints, and going on from them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from nlpseq.training.schedules import learning_rate
 _PREFETCHED_BATCHES = 4
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818 - it is no error
     """The user stopped the run; a checkpoint is written."""
 
 
-class Diverged(Exception):
+class DivergedError(Exception):
     """The loss is no longer a number."""
 
 
@@ -86,7 +86,7 @@ class Trainer:
 
         Raises:
             Interrupted: SIGINT or SIGTERM came.
-            Diverged: the loss became infinite or not a number.
+            DivergedError: the loss became infinite or not a number.
         """
         self._restore()
         corpus = self.task.corpus(self.vocabulary, "train")
@@ -118,7 +118,7 @@ class Trainer:
                 total[0] += float(value[0])
                 total[1] += float(value[1])
                 if not math.isfinite(total[0]):
-                    raise Diverged(
+                    raise DivergedError(
                         f"the loss '{name}' is no longer a number at step {progress.step}: "
                         f"lower training.learning_rate (now {self.config.learning_rate})"
                     )
@@ -157,7 +157,7 @@ class Trainer:
             else:
                 progress.unimproved += 1
         progress.seconds += time.monotonic() - started
-        line = {
+        line: dict[str, Any] = {
             "epoch": progress.epoch + 1,
             "step": progress.step,
             "seconds": round(progress.seconds, 1),
@@ -166,18 +166,17 @@ class Trainer:
         }
         self.history.append(line)
         write_text(self.folder / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in self.history))
-        shown = ", ".join(f"{name} {_short(line[name])}" for name in line if name not in ("epoch", "step", "seconds"))
-        best = " (best)" if progress.unimproved == 0 else ""
-        self.display.end(f"epoch {line['epoch']}/{self.config.epochs} {duration(progress.seconds)} {shown}{best}")
+        counted = ("epoch", "step", "seconds")
+        shown = ", ".join(f"{name} {_short(value)}" for name, value in line.items() if name not in counted)
+        mark = " (best)" if progress.unimproved == 0 else ""
+        self.display.end(f"epoch {line['epoch']}/{self.config.epochs} {duration(progress.seconds)} {shown}{mark}")
         out_of_time = self._time_done() >= 1
         progress.epoch, progress.batch, progress.examples, progress.losses = progress.epoch + 1, 0, 0, {}
         self.state = None
         if 0 < self.config.patience <= progress.unimproved:
             self.display.say(f"no better {self.task.metric.name} in {progress.unimproved} epochs: training ends here")
         progress.finished = (
-            progress.epoch >= self.config.epochs
-            or out_of_time
-            or 0 < self.config.patience <= progress.unimproved
+            progress.epoch >= self.config.epochs or out_of_time or 0 < self.config.patience <= progress.unimproved
         )
 
     # One step

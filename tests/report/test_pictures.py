@@ -115,7 +115,7 @@ def test_attention_of_any_text(text):
     size(attention_picture([translation([text, "</s>"], [text], source=text)]))
 
 
-@pytest.mark.parametrize(("sources", "targets"), [(1, 1), (200, 170), (200, 1), (1, 200), (1500, 1500), (40, 41)])
+@pytest.mark.parametrize(("sources", "targets"), [(1, 1), (200, 170), (200, 1), (1, 200), (700, 700), (40, 41)])
 def test_attention_of_any_length_stays_of_a_readable_size(sources, targets):
     pieces = [f"▁piece{number}" for number in range(max(sources, targets))]
     size(attention_picture([translation(pieces[:sources], pieces[:targets])] * 2))
@@ -233,11 +233,12 @@ def test_curves_without_epoch_seconds_or_metric():
 
 @pytest.mark.parametrize(("metric", "best"), [("bleu", 0), ("nats_per_character", 1), ("accuracy", 0), ("my_loss", 1)])
 def test_the_best_epoch_follows_the_metric_s_direction(metric, best):
-    """The dashed line goes down both panels, so its column has the most grey pixels."""
+    """The dashed line goes down both panels, so its column is the darkest of no colour."""
     values = [9.0, 1.0, 5.0, 5.0]
     png = curves_picture([line(epoch, **{f"valid_{metric}": value}) for epoch, value in enumerate(values, 1)], metric)
     image = pixels(png)
-    grey = (np.abs(image - 0.4) < 0.02).all(axis=-1).sum(axis=0)
+    neutral = np.ptp(image, axis=-1) < 0.02
+    grey = np.where(neutral & (image[..., 0] < 0.8), 1 - image[..., 0], 0).sum(axis=0)
     grey[: image.shape[1] // 6] = 0  # the vertical axis
     of_left_edge = (grey.argmax() / image.shape[1] - 0.11) / 0.86
     assert of_left_edge == pytest.approx((best + 1) / 4 / 1.04, abs=0.02)
