@@ -134,7 +134,7 @@ class LanguageModel(keras.Model):
         return {**super().get_config(), **self._settings}
 
     def get_build_config(self) -> dict[str, Any]:
-        return {}
+        return {"input_shape": None}  # Keras builds from a config that is not empty
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         self.build()

@@ -109,10 +109,10 @@ class LSTMCell:
 
     def factors(self, trace: Trace) -> Tensors:
         i, f, g, o = trace.gates
-        tanh_c = tf.tanh(trace.states[1])
-        to_c = o * (1 - tanh_c * tanh_c)
-        to_i, to_f, to_g = g * i * (1 - i), trace.before[1] * f * (1 - f), i * (1 - g * g)
-        return to_c, to_i, to_f, to_g, tanh_c * o * (1 - o), f
+        h, c = trace.states
+        new = i * g
+        old = c - new  # f * c before the step
+        return o - h * tf.tanh(c), new - new * i, old - old * f, i - new * g, h - h * o, f
 
     def step_gradient(self, factors: Tensors, d_states: Tensors, weights: Weights) -> tuple[Tensors, tf.Tensor]:
         to_c, to_i, to_f, to_g, to_o, f = factors
@@ -245,12 +245,12 @@ def run(
         initial, recurrent = arguments[: cell.states], Weights(arguments[cell.states], (*arguments, None)[-1])
         if has_bias:
             recurrent = Weights(*arguments[cell.states :])
-        states, final, gates = _forward(cell, projected, recurrent, initial, mask, keep)
+        history, final, gates = _forward(cell, projected, recurrent, initial, mask, keep)
+        after = tuple(states[1:] for states in history)
 
         def gradient(*d_results: tf.Tensor) -> Tensors:
             kept = gates if keep else _forward(cell, projected, recurrent, initial, mask, True)[2]
-            before = tuple(tf.concat([s[None], after[:-1]], axis=0) for s, after in zip(initial, states, strict=True))
-            trace = Trace(states, before, kept)
+            trace = Trace(after, tuple(states[:-1] for states in history), kept)
             if every_state:
                 d_sequences, d_final = d_results, tuple(tf.zeros_like(state) for state in final)
             else:
@@ -258,7 +258,7 @@ def run(
             d_pre, d_initial = _backward(cell, trace, recurrent, mask, d_sequences, d_final)
             return (d_pre, *d_initial, *cell.weight_gradients(trace, d_pre, recurrent))
 
-        return states if every_state else (states[0], *final), gradient
+        return after if every_state else (after[0], *final), gradient
 
     return differentiable(projected, *initial, weights.kernel, *([weights.bias] if has_bias else []))
 
@@ -273,11 +273,13 @@ def _forward(
         after, gates = cell.step(values[0], states, weights)
         if mask is not None:
             after = tuple(tf.where(values[1], new, old) for new, old in zip(after, states, strict=True))
-        return after, (*after, *gates) if keep else after
+        return after, gates if keep else ()
 
-    widths = [units] * (cell.states + (cell.kept if keep else 0))
-    outputs, final = scan(step, [projected] if mask is None else [projected, mask], initial, widths)
-    return outputs[: cell.states], final, outputs[cell.states :]
+    sequences = [projected] if mask is None else [projected, mask]
+    gates, final, history = scan(step, sequences, initial, [units] * (cell.kept if keep else 0), record=True)
+    for states in history:
+        states.set_shape([None if projected.shape[0] is None else projected.shape[0] + 1, *initial[0].shape])
+    return history, final, gates
 
 
 def _backward(
@@ -301,7 +303,7 @@ def _backward(
         return d_before, (d_pre,)
 
     sequences = [*d_sequences, *factors] + ([] if mask is None else [mask])
-    (d_pre,), d_initial = scan(step, sequences, d_final, [cell.gates * units], reverse=True)
+    (d_pre,), d_initial, _ = scan(step, sequences, d_final, [cell.gates * units], reverse=True)
     return d_pre, d_initial
 
 
@@ -312,7 +314,8 @@ def scan(
     widths: Sequence[int],
     *,
     reverse: bool = False,
-) -> tuple[Tensors, Tensors]:
+    record: bool = False,
+) -> tuple[Tensors, Tensors, Tensors]:
     """Runs a step over the time dimension.
 
     Args:
@@ -321,29 +324,39 @@ def scan(
         carry: each [batch, n].
         widths: the last dimension of each output.
         reverse: from the last step to the first; outputs stay in the order of time.
+        record: return the history of the carry.
 
     Returns:
         outputs: each [time, batch, width].
         carry: after the last step.
+        history: with `record`, the carry before the first step and after each, each [time + 1, batch, n].
     """
     static_length = sequences[0].shape[0]
     length = tf.shape(sequences[0])[0] if static_length is None else static_length
     batch, dtype = carry[0].shape[0], carry[0].dtype
-    inputs = [tf.TensorArray(s.dtype, length, element_shape=s.shape[1:]).unstack(s) for s in sequences]
     outputs = [tf.TensorArray(dtype, length, element_shape=[batch, width]) for width in widths]
+    history = [tf.TensorArray(dtype, length + 1, element_shape=c.shape).write(0, c) for c in carry] if record else []
 
-    def body(i: tf.Tensor, carry: Tensors, outputs: list[tf.TensorArray]) -> tuple:
+    def body(i: tf.Tensor, carry: Tensors, outputs: list[tf.TensorArray], history: list[tf.TensorArray]) -> tuple:
         t = length - 1 - i if reverse else i
-        carry, values = step(tuple(array.read(t) for array in inputs), carry)
-        return i + 1, carry, [array.write(t, value) for array, value in zip(outputs, values, strict=True)]
+        carry, values = step(_at(sequences, t), carry)
+        outputs = [array.write(t, value) for array, value in zip(outputs, values, strict=True)]
+        history = [array.write(i + 1, value) for array, value in zip(history, carry, strict=record)]
+        return i + 1, carry, outputs, history
 
-    _, carry, outputs = tf.while_loop(
-        lambda i, *_: i < length, body, (tf.constant(0), carry, outputs), maximum_iterations=length
+    _, carry, outputs, history = tf.while_loop(
+        lambda i, *_: i < length, body, (tf.constant(0), carry, outputs, history), maximum_iterations=length
     )
     stacked = tuple(array.stack() for array in outputs)
     for sequence, width in zip(stacked, widths, strict=True):
         sequence.set_shape([static_length, batch, width])
-    return stacked, carry
+    return stacked, carry, tuple(array.stack() for array in history)
+
+
+def _at(sequences: Sequence[tf.Tensor], t: tf.Tensor) -> Tensors:
+    """Each sequence at one step. A slice of the first dimension copies nothing; a TensorArray's unstack copies it."""
+    begin = tf.reshape(t, [1])
+    return tuple(tf.strided_slice(s, begin, begin + 1, [1], shrink_axis_mask=1) for s in sequences)
 
 
 def matmul(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:

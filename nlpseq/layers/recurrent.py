@@ -164,9 +164,8 @@ class _Recurrent(keras.layers.Layer):
             initial_state = [initial_state]
         if len(initial_state) != self.states_count:
             raise ValueError(
-                f"{type(self).__name__} was given {len(initial_state)} initial states: "
-                f"it needs {self.states_count} of shape [batch, {self.units}]"
-                + (", h and c" * (self.states_count == 2))
+                f"{type(self).__name__} was given {len(initial_state)} initial states: it needs "
+                f"{'h and c' if self.states_count == 2 else 'h'}, of shape [batch, {self.units}]"
             )
         states = tuple(tf.cast(state, self.variable_dtype) for state in initial_state)
         return tuple(tf.ensure_shape(state, [batch, self.units]) for state in states)

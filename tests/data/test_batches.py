@@ -208,6 +208,13 @@ def test_without_a_seed_batches_stand_in_order_of_length(build: Build) -> None:
     assert_equal(made, list(bucketed_batches(build(pairs(100)), batch_tokens=128, seed=None, epoch=7)))
 
 
+def test_with_a_seed_long_and_short_batches_are_mixed(build: Build) -> None:
+    made = list(bucketed_batches(build(pairs(300)), batch_tokens=128, seed=1))
+    widths = np.array([max(field.shape[1] for field in batch.fields) for batch in made])
+    assert len(made) > 40
+    assert abs(np.corrcoef(np.arange(len(made)), widths)[0, 1]) < 0.5
+
+
 @pytest.mark.parametrize("seed", [None, 11])
 @pytest.mark.parametrize(("block", "window"), [(4096, 64), (8, 3)])
 def test_first_gives_the_tail_of_the_full_run(
