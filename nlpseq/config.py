@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -143,7 +144,7 @@ def _parse(text: str) -> Any:
 
 
 def _checked(name: str, value: Any, wanted: type, allowed: Any) -> Any:
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if wanted is float and type(value) is int and abs(value) < 1 << 53:
         value = float(value)
     if type(value) is not wanted:
         kinds = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -154,6 +155,8 @@ def _checked(name: str, value: Any, wanted: type, allowed: Any) -> Any:
     if wanted in (int, float) and not ((minimum is None or value >= minimum) and (maximum is None or value <= maximum)):
         span = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         raise UserError(f"config key '{name}' is {value!r}: it must be {span}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"config key '{name}' is {value!r}: it must be a finite number")
     return value
 
 

@@ -179,7 +179,7 @@ def filtered_logits(logits: tf.Tensor, temperature: tf.Tensor, top_k: tf.Tensor,
     probabilities = tf.nn.softmax(ordered)
     before = tf.cumsum(probabilities, exclusive=True, axis=-1)
     ranks = tf.range(vocabulary)[None]
-    kept = (before < top_p) | (ranks == 0)
+    kept = (before < top_p) | (ranks == 0) | (top_p >= 1)  # rounded sums reach 1 before their end
     kept &= (ranks < top_k) | (top_k <= 0)
     threshold = tf.reduce_min(tf.where(kept, ordered, ordered.dtype.max), axis=-1, keepdims=True)
     return tf.where(logits < threshold, _NEVER, logits)

@@ -102,6 +102,7 @@ class Task(abc.ABC, Generic[Config]):
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._predictor: tuple[keras.Model, Any] | None = None
 
     # Data
 
@@ -170,7 +171,9 @@ class Task(abc.ABC, Generic[Config]):
                 if (ids := self.encode(example, vocabulary, notes)) is not None:
                     yield ids
 
-        corpus = cached_corpus((self.name, self.content_key(part), vocabulary.digest()), self.fields, encode)
+        largest = max([tokenizer.vocabulary_size for tokenizer in vocabulary.tokenizers.values()])
+        key = (self.name, self.content_key(part), vocabulary.digest())
+        corpus = cached_corpus(key, self.fields, encode, largest_id=max(largest, len(vocabulary.labels)))
         if corpus.examples == 0:
             raise UserError(self._nothing_left(part, corpus))
         return corpus
@@ -250,9 +253,15 @@ class Task(abc.ABC, Generic[Config]):
     ) -> dict[str, Any]:
         """Metrics by name, ``metric.name`` among them; ``final`` spends more time (beam search, significance)."""
 
-    @abc.abstractmethod
     def predictor(self, model: keras.Model, vocabulary: Vocabulary) -> Any:
-        """The object that :func:`nlpseq.load` returns."""
+        """What :func:`nlpseq.load` returns; the same object for the same model, since its graphs cost seconds."""
+        if self._predictor is None or self._predictor[0] is not model:
+            self._predictor = (model, self.make_predictor(model, vocabulary))
+        return self._predictor[1]
+
+    @abc.abstractmethod
+    def make_predictor(self, model: keras.Model, vocabulary: Vocabulary) -> Any:
+        """An object that uses the model: ``translate``, ``classify`` or ``generate``."""
 
     @staticmethod
     @abc.abstractmethod

@@ -270,7 +270,7 @@ class CharacterLanguageModelling(Task[Config]):
         predictor = self.predictor(model, vocabulary)
         return [(prompt, predictor.generate(prompt, length=200).text) for prompt in prompts]
 
-    def predictor(self, model: LanguageModel, vocabulary: Vocabulary) -> GeneratorModel:
+    def make_predictor(self, model: LanguageModel, vocabulary: Vocabulary) -> GeneratorModel:
         return GeneratorModel(model, vocabulary)
 
 

@@ -291,7 +291,7 @@ class SentimentClassification(Task[Config]):
         probabilities = self.predictor(model, vocabulary).probabilities(texts)
         return evaluation.classification_scores(probabilities, np.array(targets), vocabulary.labels)
 
-    def predictor(self, model: Classifier, vocabulary: Vocabulary) -> ClassifierModel:
+    def make_predictor(self, model: Classifier, vocabulary: Vocabulary) -> ClassifierModel:
         return ClassifierModel(model, vocabulary, self.config)
 
     @staticmethod

@@ -342,11 +342,11 @@ class TranslationTask(Task[Config]):
         references: dict[str, list[str]] = {}
         for example in examples:
             references.setdefault(example.fields[0], []).append(example.fields[1])
-        predictor = TranslationModel(model, vocabulary, self.config)
+        predictor = self.predictor(model, vocabulary)
         texts = predictor.translate_texts(list(references), beam=5 if final else 1)
         return evaluation.translation_scores(texts, list(references.values()), complete=final)
 
-    def predictor(self, model: EncoderDecoder, vocabulary: Vocabulary) -> TranslationModel:
+    def make_predictor(self, model: EncoderDecoder, vocabulary: Vocabulary) -> TranslationModel:
         return TranslationModel(model, vocabulary, self.config)
 
     @staticmethod

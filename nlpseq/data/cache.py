@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -21,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-_FORMAT = 1
-_IDS = np.dtype("<i4")
+_FORMAT = 2
 _FLUSH_IDS = 1 << 20
 _UNUSED_DAYS = 30
 _ABANDONED_DAYS = 1
+_OUR_NAME = re.compile(r"[0-9a-f]{40}(\..*\.part)?")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Corpus:
         examples: how many there are.
         ids: how many ids each field holds in all.
         notes: counts from encoding that a person should hear of, such as texts that were cut.
+        dtype: of the ids on disk.
     """
 
     folder: Path
@@ -46,6 +48,7 @@ class Corpus:
     examples: int
     ids: tuple[int, ...]
     notes: dict[str, int]
+    dtype: str
 
     def offsets(self, field: str, start: int, stop: int) -> np.ndarray:
         """int64 [stop - start + 1]: where the examples' ids begin and end."""
@@ -57,7 +60,8 @@ class Corpus:
 
     def read(self, field: str, start: int, stop: int) -> np.ndarray:
         """int32 [stop - start]: a range of the field's ids, counted in ids."""
-        return np.fromfile(self.folder / f"{field}.ids", _IDS, stop - start, offset=_IDS.itemsize * start)
+        offset = np.dtype(self.dtype).itemsize * start
+        return np.fromfile(self.folder / f"{field}.ids", self.dtype, stop - start, offset=offset).astype(np.int32)
 
     def digest(self) -> str:
         """A name for the content."""
@@ -75,6 +79,8 @@ def cached_corpus(
     key: Sequence[object],
     fields: Sequence[str],
     encode: Callable[[dict[str, int]], Iterable[Sequence[Sequence[int]]]],
+    *,
+    largest_id: int = 2**31 - 1,
 ) -> Corpus:
     """The corpus for this key, encoded now if it is not there yet.
 
@@ -82,15 +88,19 @@ def cached_corpus(
         key: everything that the ids depend on: content, tokeniser, limits.
         fields: names of the fields.
         encode: yields for each example its ids, field by field; it may count into the dictionary that it is given.
+        largest_id: two bytes an id are enough for most vocabularies.
     """
-    name = hashlib.blake2b(repr((_FORMAT, tuple(fields), *key)).encode(), digest_size=20).hexdigest()
+    dtype = "<u2" if largest_id < 1 << 16 else "<i4"
+    name = hashlib.blake2b(repr((_FORMAT, dtype, tuple(fields), *key)).encode(), digest_size=20).hexdigest()
     folder = cache_folder() / name
     if not (folder / "corpus.json").exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         _purge(folder.parent)
         temporary = Path(tempfile.mkdtemp(prefix=f"{name}.", suffix=".part", dir=folder.parent))
         try:
-            _write(temporary, fields, encode)
+            _write(temporary, fields, encode, dtype)
+            if folder.exists() and not (folder / "corpus.json").exists():
+                _remove(folder)  # what is left of a removal that was killed
             try:
                 temporary.rename(folder)
             except OSError as error:
@@ -101,13 +111,14 @@ def cached_corpus(
             shutil.rmtree(temporary, ignore_errors=True)
     os.utime(folder)
     facts = json.loads((folder / "corpus.json").read_text())
-    return Corpus(folder, tuple(fields), facts["examples"], tuple(facts["ids"]), facts["notes"])
+    return Corpus(folder, tuple(fields), facts["examples"], tuple(facts["ids"]), facts["notes"], dtype)
 
 
 def _write(
     folder: Path,
     fields: Sequence[str],
     encode: Callable[[dict[str, int]], Iterable[Sequence[Sequence[int]]]],
+    dtype: str,
 ) -> None:
     notes: dict[str, int] = {}
     examples, totals = 0, [0] * len(fields)
@@ -119,7 +130,7 @@ def _write(
 
         def flush() -> None:
             for position in range(len(fields)):
-                id_files[position].write(np.array(ids[position], _IDS).tobytes())
+                id_files[position].write(np.array(ids[position], dtype).tobytes())
                 offset_files[position].write(np.array(offsets[position], np.int64).tobytes())
                 ids[position].clear()
                 offsets[position].clear()
@@ -145,5 +156,13 @@ def _purge(folder: Path) -> None:
     for entry in folder.iterdir():
         days = _ABANDONED_DAYS if entry.name.endswith(".part") else _UNUSED_DAYS
         with contextlib.suppress(OSError):
-            if entry.is_dir() and now - entry.stat().st_mtime > days * 86_400:
-                shutil.rmtree(entry, ignore_errors=True)
+            old = now - entry.stat().st_mtime > days * 86_400
+            if old and entry.is_dir() and _OUR_NAME.fullmatch(entry.name):
+                _remove(entry)
+
+
+def _remove(folder: Path) -> None:
+    """Renamed first: under its own name a corpus is whole or absent."""
+    doomed = folder if folder.name.endswith(".part") else folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)

@@ -98,9 +98,8 @@ class _Recurrent(keras.layers.Layer):
         self.recurrent_kernel = self.add_weight(
             name="recurrent_kernel", shape=(self.units, columns), initializer=self.recurrent_initializer
         )
-        # Added to the float32 state in mixed precision, hence not cast.
         self.bias = (
-            self.add_weight(name="bias", shape=self.bias_shape(), initializer=self.bias_initializer(), autocast=False)
+            self.add_weight(name="bias", shape=self.bias_shape(), initializer=self.bias_initializer())
             if self.use_bias
             else None
         )
@@ -120,17 +119,23 @@ class _Recurrent(keras.layers.Layer):
             lengths = tf.cast(lengths, tf.int32)
         steps_mask = None if mask is None else tf.transpose(tf.cast(mask, tf.bool))[:, :, None]  # [time, batch, 1]
         if self.go_backwards:
-            inputs = self._reversed(inputs, lengths)
+            inputs = _reversed(inputs, lengths)
             steps_mask = None if steps_mask is None else tf.reverse(steps_mask, [0])
 
         initial = self._initial(inputs, initial_state)
-        projected, weights = self._projected(inputs)
-        every_state = lengths is not None
+        kernel, recurrent_kernel, bias, recurrent_bias = self._weights()
         hidden, *states = cells.run(
-            self.cell(), projected, weights, initial, steps_mask, every_state=every_state, keep=bool(training)
+            self.cell(),
+            _project(inputs, kernel, bias),
+            recurrent_kernel,
+            recurrent_bias,
+            initial,
+            steps_mask,
+            every_state=lengths is not None,
+            keep=bool(training),
         )
         if lengths is not None:
-            states = [self._at_length(s, lengths, first) for s, first in zip([hidden, *states], initial, strict=True)]
+            states = [_at_length(s, lengths, first) for s, first in zip([hidden, *states], initial, strict=True)]
             valid = tf.transpose(tf.sequence_mask(lengths, tf.shape(hidden)[0]))[:, :, None]  # [time, batch, 1]
             hidden = tf.where(valid, hidden, tf.zeros_like(hidden))
             last = states[0]
@@ -150,11 +155,6 @@ class _Recurrent(keras.layers.Layer):
             return output
         return (output, *(tf.cast(state, self.compute_dtype) for state in states))
 
-    def _reversed(self, inputs: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
-        if lengths is None:
-            return tf.reverse(inputs, [0])
-        return tf.reverse_sequence(inputs, lengths, seq_axis=0, batch_axis=1)
-
     def _initial(self, inputs: tf.Tensor, initial_state: Any) -> cells.Tensors:
         """The states before the first step, each [batch, units], in the state's dtype (float32 in mixed precision)."""
         batch = inputs.shape[1]
@@ -170,27 +170,13 @@ class _Recurrent(keras.layers.Layer):
         states = tuple(tf.cast(state, self.variable_dtype) for state in initial_state)
         return tuple(tf.ensure_shape(state, [batch, self.units]) for state in states)
 
-    def _projected(self, inputs: tf.Tensor) -> tuple[tf.Tensor, cells.Weights]:
-        """x W + b for all steps [time, batch, gates * units], and the recurrent weights."""
+    def _weights(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
+        """The input's kernel, the recurrent one, the projection's bias and the recurrent one, in the compute dtype."""
         kernel, recurrent_kernel = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.recurrent_kernel)
-        rows = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel)
-        rows = tf.cast(rows, self.variable_dtype)
-        recurrent_bias = None
-        if self.bias is not None:
-            bias = tf.convert_to_tensor(self.bias)
-            if len(bias.shape) == 2:
-                bias, recurrent_bias = bias[0], bias[1]
-            rows = tf.nn.bias_add(rows, bias)
-        time, batch = tf.shape(inputs)[0], tf.shape(inputs)[1]
-        projected = tf.reshape(rows, [time, batch, rows.shape[-1]])
-        projected = tf.ensure_shape(projected, [inputs.shape[0], inputs.shape[1], rows.shape[-1]])
-        return projected, cells.Weights(recurrent_kernel, recurrent_bias)
-
-    @staticmethod
-    def _at_length(states: tf.Tensor, lengths: tf.Tensor, initial: tf.Tensor) -> tf.Tensor:
-        """The state after each row's last valid step [batch, units]; the initial one where there is none."""
-        at = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(states)[1])], axis=1)
-        return tf.where(lengths[:, None] > 0, tf.gather_nd(states, at), initial)
+        if self.bias is None:
+            return kernel, recurrent_kernel, None, None
+        bias = tf.convert_to_tensor(self.bias)
+        return (kernel, recurrent_kernel, *(tf.unstack(bias) if len(bias.shape) == 2 else (bias, None)))
 
     def compute_mask(self, sequence: Any, mask: Any = None) -> Any:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
@@ -215,6 +201,30 @@ class _Recurrent(keras.layers.Layer):
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
             "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
         }
+
+
+def _reversed(sequence: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
+    """[time, batch, n] with each row's time reversed, within its own length where there are lengths."""
+    if lengths is None:
+        return tf.reverse(sequence, [0])
+    return tf.reverse_sequence(sequence, lengths, seq_axis=0, batch_axis=1)
+
+
+def _project(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
+    """x W + b for all steps as one GEMM: [time, batch, gates * units]."""
+    rows = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel)
+    if bias is not None:
+        # Not tf.nn.bias_add: its gradient sums bfloat16 in bfloat16, and stops at 256 (4096 ones make 256).
+        rows = rows + bias
+    projected = tf.reshape(rows, tf.concat([tf.shape(inputs)[:2], [rows.shape[-1]]], axis=0))
+    projected.set_shape([*inputs.shape[:2], rows.shape[-1]])
+    return projected
+
+
+def _at_length(states: tf.Tensor, lengths: tf.Tensor, initial: tf.Tensor) -> tf.Tensor:
+    """From [time, batch, units], the state after each row's last valid step; the initial one where there is none."""
+    at = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(states)[1])], axis=1)
+    return tf.where(lengths[:, None] > 0, tf.gather_nd(states, at), initial)
 
 
 @keras.saving.register_keras_serializable(package="nlpseq")

@@ -75,6 +75,12 @@ class Characters(Tokenizer):
         return cls(sorted(character for character in frequent if not "\ud800" <= character <= "\udfff"))
 
     def encode(self, text: str) -> list[int]:
+        try:
+            return [self._ids[character] for character in text]
+        except KeyError:
+            return self._encode_with_bytes(text)
+
+    def _encode_with_bytes(self, text: str) -> list[int]:
         ids: list[int] = []
         for character in text:
             known = self._ids.get(character)
@@ -113,6 +119,8 @@ class SentencePiece(Tokenizer):
     def __init__(self, model: bytes) -> None:
         library = _sentencepiece()
         try:
+            if not model:  # the library takes this for "no model given"
+                raise RuntimeError("empty")
             self._processor = library.SentencePieceProcessor(model_proto=model)
         except RuntimeError:
             raise UserError("the tokeniser file is not a SentencePiece model: is it damaged?") from None
@@ -158,7 +166,7 @@ class SentencePiece(Tokenizer):
         return self._processor.encode(text.encode("utf-8", errors="replace").decode())
 
     def decode(self, ids: Sequence[int]) -> str:
-        return self._processor.decode([int(index) for index in ids])
+        return self._processor.decode([int(index) for index in ids if index != UNKNOWN])
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         return [self._processor.id_to_piece(int(index)) for index in ids]
@@ -199,10 +207,11 @@ def _training_sentences(texts: Iterable[str]) -> list[str]:
     characters, limit = 0, 1 << 32
     for text in texts:
         for sentence in _cut_at_spaces(text):
-            hashed = zlib.crc32(sentence.encode("utf-8", errors="replace"))
+            encoded = sentence.encode("utf-8", errors="replace")  # a lone surrogate becomes "?"
+            hashed = zlib.crc32(encoded)
             if hashed >= limit:
                 continue
-            kept.append((hashed, sentence))
+            kept.append((hashed, encoded.decode()))
             characters += len(sentence)
             while characters > _TRAINING_CHARACTERS:
                 limit //= 2

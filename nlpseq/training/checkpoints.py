@@ -69,7 +69,7 @@ def load(path: Path) -> tuple[dict[str, list[np.ndarray]], Progress]:
             for group in {name[0] for name in names}:
                 count = sum(name[0] == group for name in names)
                 groups[group] = [arrays[f"{group}/{index}"] for index in range(count)]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path}: this checkpoint is damaged ({error}): remove the file to start this run anew with --resume"
         ) from None

@@ -235,7 +235,7 @@ def test_use_keeps_a_corpus_young() -> None:
 
 
 def test_abandoned_parts_are_removed_after_a_day(folder: Path) -> None:
-    old, young = folder / "0123.old.part", folder / "0123.young.part"
+    old, young = folder / f"{'0' * 40}.old.part", folder / f"{'0' * 40}.young.part"
     for path in (old, young):
         path.mkdir(parents=True)
         (path / "text.ids").write_bytes(b"1234")

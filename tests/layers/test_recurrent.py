@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from nlpseq.layers import GRU, LSTM, RNN, Bidirectional
 from tests.layers import reference
@@ -356,6 +360,19 @@ def test_mixed_bfloat16_is_close_to_float32(name: str) -> None:
         assert np.max(np.abs(full - half)) < 0.05 * np.max(np.abs(full))
 
 
+@every_cell
+def test_mixed_bfloat16_sums_the_bias_gradient_in_float32(name: str) -> None:
+    """Over many rows: a sum of ones kept in bfloat16 stops at 256."""
+    gradients = []
+    for policy in ("float32", "mixed_bfloat16"):
+        layer = make(name, dtype=policy)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(layer(tf.ones([4096, 1, FEATURES]), training=True), tf.float32))
+        gradients.append(tape.gradient(loss, layer.bias.value).numpy())
+    assert np.max(np.abs(gradients[0])) > 512
+    assert np.max(np.abs(gradients[0] - gradients[1])) < 0.05 * np.max(np.abs(gradients[0]))
+
+
 def test_model_trains_under_fit_saves_and_loads(tmp_path: Path) -> None:
     tokens = keras.Input([None], dtype="int32")
     lengths = keras.Input([], dtype="int32")
@@ -375,6 +392,63 @@ def test_model_trains_under_fit_saves_and_loads(tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(model.predict(inputs, verbose=0), loaded.predict(inputs, verbose=0))
+
+
+@every_cell
+def test_inference_converts_to_builtin_tflite_operators(name: str) -> None:
+    """Any length, one file: what the export builds on."""
+    layer = make(name, return_sequences=True)
+    weights = [tf.constant(weight) for weight in layer.get_weights()]
+
+    @tf.function(input_signature=[tf.TensorSpec([1, None, FEATURES])])
+    def infer(sequence: tf.Tensor) -> tf.Tensor:
+        with mock.patch.multiple(layer, **dict(zip(("kernel", "recurrent_kernel", "bias"), weights, strict=True))):
+            return layer.call(sequence)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([infer.get_concrete_function()])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    interpreter = Interpreter(model_content=converter.convert())
+    sequence = draw(1, 9, FEATURES).astype("float32")
+    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], sequence.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sequence)
+    interpreter.invoke()
+    result = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(result, layer(sequence), atol=1e-6)
+
+
+MIRRORED = """
+import keras, numpy as np, tensorflow as tf
+from nlpseq.layers import GRU, LSTM
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model = keras.Sequential([keras.Input([None, 4]), LSTM(6, return_sequences=True), GRU(6)])
+
+def gradients(rows):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.sin(model(rows, training=True)))
+    return [tf.convert_to_tensor(g) for g in tape.gradient(loss, [w.value for w in model.trainable_variables])]
+
+@tf.function
+def step(rows):
+    return [strategy.reduce("SUM", g, axis=None) for g in strategy.run(gradients, args=(rows,))]
+
+rows = np.random.default_rng(0).normal(size=[8, 5, 4]).astype("float32")
+shards = strategy.experimental_distribute_values_from_function(
+    lambda context: tf.constant(rows[context.replica_id_in_sync_group :: 2])
+)
+for together, alone in zip(step(shards), gradients(rows), strict=True):
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+print("equal on", strategy.num_replicas_in_sync)
+"""
+
+
+def test_two_replicas_give_the_gradients_of_one() -> None:
+    """In a process of its own: TensorFlow splits a device into logical ones before it is first used, or never."""
+    result = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=120)
+    assert result.stdout.strip() == "equal on 2", result.stderr[-2000:]
 
 
 @pytest.mark.parametrize(

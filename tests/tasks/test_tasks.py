@@ -10,11 +10,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from nlpseq.tasks import task_class, task_names
+from nlpseq.tasks.base import Task, Vocabulary
 
 from nlpseq import config as configuration
 from nlpseq.errors import DataError, UserError
-from nlpseq.tasks import task_class, task_names
-from nlpseq.tasks.base import Task, Vocabulary
 
 TEXT = "".join(f"The {a} {b} sat on the {c}.\n" for a, b, c in itertools.product(
     ("old", "red", "wet"), ("cat", "dog", "hen", "fox"), ("mat", "hat", "box", "bed", "log")
@@ -301,7 +301,7 @@ def test_long_text_is_translated_part_by_part(tmp_path: Path) -> None:
 
 
 def test_adopting_a_vocabulary(tmp_path: Path) -> None:
-    language_model, pieces = tiny_task(tmp_path, "char-lm", "tokenizer.kind=sentencepiece")
+    _, pieces = tiny_task(tmp_path, "char-lm", "tokenizer.kind=sentencepiece")
     sentiment, _ = tiny_task(tmp_path, "sentiment")
     adopted = sentiment.adopt_vocabulary(pieces, sentiment.examples("train"))
     assert adopted.labels == ("+", "-")

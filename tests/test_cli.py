@@ -1,0 +1,209 @@
+"""The command line as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nlpseq.cli import main
+from tests.tasks.test_tasks import TINY, write_data
+
+
+def nlpseq(*arguments: str | Path, input: bytes | None = None) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=input)
+
+
+def quick(task: str) -> list[str]:
+    settings = [*TINY[task], "training.replicas=1", "training.epochs=1"]
+    settings += [] if task == "char-lm" else ["data.valid_fraction=0.2"]
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model of each task under ``saved_models``."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NLPSEQ_CACHE", str(folder / "cache"))
+        for task in TINY:
+            output = folder / "saved_models" / f"tiny-{task}"
+            languages = ["--set", "data.source_language=en", "--set", "data.target_language=fr"]
+            result = nlpseq(
+                "train-task", task, "--data", write_data(folder, task), "--output", output, *quick(task),
+                *(languages if task == "translation" else []),
+            )  # fmt: skip
+            assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def home(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(trained)
+    return trained
+
+
+def test_version_and_help() -> None:
+    assert nlpseq("--version").output.startswith("nlpseq, version ")
+    assert "train-task" in nlpseq("--help").output
+    assert "--max-minutes" in nlpseq("train-task", "--help").output
+
+
+def test_translate_arguments_and_lines(home: Path) -> None:
+    result = nlpseq("translate", "one cat", "two dogs")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 2
+    lines = nlpseq("translate", input=b"\xef\xbb\xbfone cat\r\n\n  \ntwo dogs")
+    assert lines.stdout.splitlines()[0] == result.stdout.splitlines()[0]
+    assert lines.stdout.splitlines()[1:3] == ["", ""]
+    assert lines.stdout.splitlines()[3] == result.stdout.splitlines()[1]
+
+
+def test_translate_json_and_n_best(home: Path) -> None:
+    record = json.loads(nlpseq("translate", "--json", "one cat").stdout)
+    assert record["source"] == "one cat"
+    assert len(record["alignment"]) == len(record["pieces"])
+    several = nlpseq("translate", "--n-best", "3", "one cat").stdout.splitlines()
+    scores = [float(line.split("\t")[0]) for line in several]
+    assert len(several) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert nlpseq("translate", "--n-best", "5", "--beam", "2", "x").exit_code == 2
+
+
+def test_translate_by_languages(home: Path) -> None:
+    assert nlpseq("translate", "--from", "en", "--to", "fr", "one cat").exit_code == 0
+    wrong = nlpseq("translate", "--from", "en", "--to", "de", "one cat")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "translation model from en to de" in wrong.stderr
+    assert nlpseq("translate", "--from", "en", "x").exit_code == 2
+
+
+def test_classify(home: Path) -> None:
+    label, probability = nlpseq("classify", "a good film").stdout.rstrip("\n").split("\t")
+    assert label in "+-"
+    assert 0.5 <= float(probability) <= 1
+    record = json.loads(nlpseq("classify", "--json", "a good film").stdout)
+    assert sum(record["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+def test_generate_repeats_with_its_seed(home: Path) -> None:
+    one = nlpseq("generate", "The ", "--length", "20", "--seed", "5")
+    assert one.stdout.startswith("The ")
+    assert nlpseq("generate", "The ", "--length", "20", "--seed", "5").stdout == one.stdout
+    drawn = nlpseq("generate", "The ", "--length", "20")
+    seed = drawn.stderr.split()[-1]
+    assert nlpseq("generate", "The ", "--length", "20", "--seed", seed).stdout == drawn.stdout
+
+
+def test_evaluate(home: Path) -> None:
+    result = nlpseq("evaluate", "tiny-sentiment", "--data", "table.tsv", "--json")
+    # The last task written there is another one's table: name a fitting one.
+    data = write_data(home, "sentiment")
+    result = nlpseq("evaluate", "tiny-sentiment", "--data", data, "--json")
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.stdout)
+    assert metrics["examples"] == 60
+    assert sum(map(sum, metrics["confusion"])) == 60
+    plain = nlpseq("evaluate", "tiny-sentiment", "--data", data).stdout
+    assert "accuracy: " in plain
+    assert "true \\ predicted" in plain
+
+
+def test_models_info_doctor(home: Path) -> None:
+    listed = nlpseq("models").stdout
+    for task in TINY:
+        assert f"tiny-{task}" in listed
+    assert "tiny-translation" in nlpseq("info", "tiny-translation").stdout
+    assert json.loads(nlpseq("info", "tiny-char-lm", "--json").stdout)["task"] == "char-lm"
+    assert "tensorflow" in nlpseq("doctor").stdout
+
+
+def test_output_file_is_whole_or_absent(home: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "in.txt"
+    lines.write_bytes(b"one cat\n\xff\n")
+    result = nlpseq("translate", "--input", lines, "--output", tmp_path / "out.txt")
+    assert result.exit_code == 2
+    assert "in.txt, line 2: not UTF-8 (byte 1 of the line)" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt"]
+    lines.write_bytes(b"one cat\n")
+    assert nlpseq("translate", "--input", lines, "--output", tmp_path / "out.txt").exit_code == 0
+    assert len((tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["translate", "--model", "tiny-translaton", "x"], "did you mean 'tiny-translation'?"),
+        (["translate", "--model", "tiny-sentiment", "x"], "is a sentiment model: nlpseq classify uses it"),
+        (["translate", "--input", "none.txt"], "none.txt: no such file"),
+        (["translate", "x" * 100_001], "more than 100,000 characters"),
+        (["train-task", "translate"], "there is no task 'translate': choose char-lm"),
+        (["train-task", "sentiment", "--set", "model.cell=lsmt"], "choose rnn, lstm or gru"),
+        (["train-task", "sentiment", "--set", "model.unit=3"], "did you mean 'units'?"),
+        (["train-task", "sentiment", "--set", "model.units=many"], "must be a whole number"),
+        (["train-task", "sentiment", "--data", "none.tsv"], "none.tsv"),
+        (["train-task", "sentiment", "--resume", "--epochs", "3"], "--resume goes on with the folder's own"),
+        (["train-task", "sentiment", "--output", "saved_models/tiny-sentiment"], "--overwrite replaces it"),
+    ],
+)
+def test_mistakes_get_one_clear_message(home: Path, arguments: list[str], message: str) -> None:
+    result = nlpseq(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.output
+
+
+def test_a_damaged_model_folder(home: Path, tmp_path: Path) -> None:
+    for name in ("model.keras", "source.model", "vocabulary.json", "config.toml"):
+        folder = tmp_path / name
+        shutil.copytree(home / "saved_models" / "tiny-translation", folder)
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+        result = nlpseq("translate", "--model", folder, "x")
+        assert result.exit_code == 2, (name, result.output)
+        assert "Traceback" not in result.output
+        (folder / name).unlink()
+        result = nlpseq("translate", "--model", folder, "x")
+        assert result.exit_code == 2, (name, result.output)
+
+
+def test_show_config_can_be_trained_with(home: Path, tmp_path: Path) -> None:
+    shown = nlpseq("train-task", "translation", "--show-config", "--set", "model.units=99").stdout
+    (tmp_path / "config.toml").write_text(shown, encoding="utf-8")
+    assert nlpseq("train-task", "translation", "--config", tmp_path / "config.toml", "--show-config").stdout == shown
+    wrong = nlpseq("train-task", "sentiment", "--config", tmp_path / "config.toml", "--show-config")
+    assert "is for the task 'translation'" in wrong.stderr
+
+
+def test_compare(home: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "cells.png"
+    result = nlpseq(
+        "compare", "--data", write_data(home, "char-lm"), "--steps", "10", "--units", "8", "--output", picture
+    )
+    assert result.exit_code == 0, result.output
+    for cell in ("rnn", "lstm", "gru"):
+        assert cell in result.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_lines_are_answered_one_by_one_and_a_closed_pipe_is_no_error(home: Path) -> None:
+    command = [sys.executable, "-c", "from nlpseq.cli import main; main()", "classify", "--model", "tiny-sentiment"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for text in (b"a good film\n", b"a bad film\n"):
+        process.stdin.write(text)
+        process.stdin.flush()
+        assert process.stdout.readline().split(b"\t")[0] in (b"+", b"-")  # before the next line is sent
+    process.stdout.close()
+    process.stdin.write(b"a good film\n")
+    process.stdin.close()
+    assert process.wait(60) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
