@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}\..+")
 
 
 @contextlib.contextmanager
@@ -22,6 +25,11 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a kill left this file behind while it was written."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -98,7 +98,7 @@ def _answers(url: str, timeout_s: float) -> bool:
 def _open(spec: str) -> Any:
     """The dataset's builder, its data on this machine."""
     try:
-        import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+        import tensorflow_datasets as tfds
     except ImportError as error:
         raise MissingExtraError("tensorflow-datasets", "tfds") from error
     match = SPEC.fullmatch(spec)

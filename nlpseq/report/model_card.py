@@ -180,7 +180,7 @@ def _results(facts: CardFacts) -> str:
             "No test part was measured. The validation part chose the best epoch, so that its results flatter a little."
         )
     for name in facts.pictures:
-        blocks.append(f"![{_inline(_PICTURES.get(name, name))}]({name.replace(' ', '%20')})")
+        blocks.append(f"![{_inline(_PICTURES.get(name.rpartition('/')[2], name))}]({name.replace(' ', '%20')})")
     return "\n\n".join(blocks)
 
 

@@ -17,7 +17,7 @@ import keras
 
 from nlpseq import config as configuration
 from nlpseq.errors import MachineError, UserError
-from nlpseq.files import replaced, write_bytes, write_text
+from nlpseq.files import is_temporary, replaced, write_bytes, write_text
 from nlpseq.report.model_card import CardFacts, model_card
 from nlpseq.report.pictures import curves_picture
 from nlpseq.runtime import models
@@ -30,7 +30,7 @@ from nlpseq.version import __version__
 
 _OURS = {
     "config.toml", "vocabulary.json", "checkpoints", "history.jsonl", "metrics.json", "curves.png", "MODEL_CARD.md",
-    "model.keras", "saved_model", "model.tflite",
+    "model.keras", "pictures", "saved_model", "model.tflite",
 }  # fmt: skip
 _PICTURED_EXAMPLES = 8
 
@@ -140,10 +140,14 @@ def _check_free(folder: Path, overwrite: bool) -> None:
 
 def _clear(folder: Path) -> None:
     """Removes a model's own files, and nothing that somebody put beside them."""
+    ours = set(_OURS)
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        names = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))["tokenizers"]
+        ours.update(f"{name}.{suffix}" for name in names for suffix in ("model", "json"))
     for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir() and path.name in _OURS:
+        if path.is_dir() and path.name in ours:
             shutil.rmtree(path)
-        elif path.name in _OURS or path.suffix in (".png", ".model", ".json") or path.name.startswith("."):
+        elif path.name in ours or is_temporary(path):
             path.unlink()
 
 
@@ -200,7 +204,7 @@ def _finish(
     write_text(folder / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
     write_bytes(folder / "curves.png", curves_picture(trainer.history, f"valid_{task.metric.name}"))
     examples = _first(task.examples("valid"), _PICTURED_EXAMPLES)
-    pictures = task.pictures(model, vocabulary, examples)
+    pictures = {f"pictures/{name}": content for name, content in task.pictures(model, vocabulary, examples).items()}
     for name, content in pictures.items():
         write_bytes(folder / name, content)
     write_text(folder / "MODEL_CARD.md", model_card(_facts(task, model, vocabulary, metrics, folder, list(pictures))))

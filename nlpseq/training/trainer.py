@@ -67,9 +67,8 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
 
         keras.utils.set_random_seed(self.config.seed)
-        keras.config.set_dtype_policy("mixed_bfloat16" if self.config.precision == "bfloat16" else "float32")
         self.strategy = make_strategy(self.config.replicas)
-        with self.strategy.scope():
+        with self.strategy.scope(), _dtype_policy("mixed_bfloat16" if self.config.precision == "bfloat16" else "float32"):
             self.model = task.build_model(vocabulary)
             if initialise is not None:
                 initialise(self.model)
@@ -313,6 +312,17 @@ class Trainer:
         if history.exists():
             lines = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
             self.history = [line for line in lines if line["epoch"] <= self.progress.epoch]
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """What Keras' layers compute in that are made inside of the block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:

@@ -241,6 +241,19 @@ def test_average_of_weights_is_what_is_saved(tmp_path: Path) -> None:
     assert not np.array_equal(best["model"][0], groups["model"][0])
 
 
+@pytest.mark.parametrize("task", sorted(TINY))
+def test_mixed_precision_trains_and_is_saved(tmp_path: Path, task: str) -> None:
+    """It computes in bfloat16, keeps its weights in float32, and ends about where float32 does."""
+    data, folder = write_data(tmp_path, task), tmp_path / "model"
+    metrics = train(request(folder, task, data, "training.precision=bfloat16"), Silent())
+    plain = train(request(tmp_path / "plain", task, data), Silent())
+    _, model, _ = models.load_parts(models.find(str(folder)))
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+    assert model.encoder.compute_dtype == "bfloat16"
+    name = task_class(task).metric.name
+    assert metrics["valid"][name] == pytest.approx(plain["valid"][name], rel=0.2, abs=0.2)
+
+
 def test_clipping_bounds_the_step(tmp_path: Path) -> None:
     """Plain gradient descent at rate 1 moves the weights by the clipped norm, whatever the gradient."""
     data = write_data(tmp_path, "sentiment")
