@@ -18,8 +18,9 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-    # It warns of retracing where shapes differ, which they do.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # They warn of retracing where shapes differ, which they do, and of data sets that are not there yet.
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ class Display(Protocol):
     """Where a trainer reports to."""
 
     def begin(self, epoch: int, epochs: int, examples: int, seen: int) -> None: ...
-    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float) -> None: ...
+    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float | None) -> None: ...
     def end(self, line: str) -> None: ...
     def say(self, line: str) -> None: ...
 
@@ -32,7 +32,7 @@ class TerminalDisplay:
             total=examples, initial=seen, desc=f"epoch {epoch + 1}/{epochs}", leave=False, bar_format=form, ncols=100
         )
 
-    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float) -> None:
+    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float | None) -> None:
         self._bar.set_postfix_str(_state(loss, tokens_per_second, eta_s), refresh=False)
         self._bar.update(examples)
 
@@ -57,7 +57,7 @@ class LineDisplay:
     def begin(self, epoch: int, epochs: int, examples: int, seen: int) -> None:
         self._label, self._examples, self._seen = f"epoch {epoch + 1}/{epochs}", examples, seen
 
-    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float) -> None:
+    def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float | None) -> None:
         self._seen += examples
         if time.monotonic() - self._last >= _LINE_SECONDS:
             self._last = time.monotonic()
@@ -83,5 +83,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _state(loss: float, tokens_per_second: float, eta_s: float) -> str:
-    return f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s, {duration(eta_s)} left"
+def _state(loss: float, tokens_per_second: float, eta_s: float | None) -> str:
+    left = f", {duration(eta_s)} left" if eta_s is not None else ""
+    return f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s{left}"

@@ -68,7 +68,8 @@ class Trainer:
 
         keras.utils.set_random_seed(self.config.seed)
         self.strategy = make_strategy(self.config.replicas)
-        with self.strategy.scope(), _dtype_policy("mixed_bfloat16" if self.config.precision == "bfloat16" else "float32"):
+        policy = "mixed_bfloat16" if self.config.precision == "bfloat16" else "float32"
+        with self.strategy.scope(), _dtype_policy(policy):
             self.model = task.build_model(vocabulary)
             if initialise is not None:
                 initialise(self.model)
@@ -105,8 +106,9 @@ class Trainer:
     def _epoch(self, corpus: Corpus, stopped: Callable[[], bool]) -> None:
         progress, size = self.progress, self.task.epoch_size(corpus)
         self.display.begin(progress.epoch, self.config.epochs, size, progress.examples)
-        started, before_s, tokens = time.monotonic(), progress.seconds, 0
+        started, before_s = time.monotonic(), progress.seconds
         saved = started
+        speed = _Speed()
         for *fields, index, examples in self._dataset(corpus):
             if self.state is None:
                 self.state = self.task.initial_state(self.model, fields[0].shape[0])
@@ -122,19 +124,14 @@ class Trainer:
                         f"lower training.learning_rate (now {self.config.learning_rate})"
                     )
             batch_tokens = int(tf.math.count_nonzero(fields[self.task.token_field]))
-            tokens += batch_tokens
             progress.tokens += batch_tokens
             progress.batch, progress.step = int(index) + 1, progress.step + 1
             progress.examples += int(examples)
             now = time.monotonic()
             progress.seconds = before_s + now - started
             done = self._done(size)
-            self.display.advance(
-                int(examples),
-                self._mean_losses()["loss"],
-                tokens / (now - started),
-                (progress.seconds + self.spent_s) * (1 - done) / max(done, 1e-9),
-            )
+            speed.advance(now, batch_tokens, done)
+            self.display.advance(int(examples), self._mean_losses()["loss"], speed.tokens_per_second, speed.eta_s)
             if stopped():
                 self._save()
                 raise Interrupted
@@ -353,6 +350,25 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+class _Speed:
+    """Tokens a second and the time that is left, from the end of the first step on, which traces the graph."""
+
+    def __init__(self) -> None:
+        self._begin: tuple[float, float] | None = None
+        self._tokens = 0
+        self.tokens_per_second = 0.0
+        self.eta_s: float | None = None
+
+    def advance(self, now: float, tokens: int, done: float) -> None:
+        if self._begin is None:
+            self._begin = now, done
+            return
+        self._tokens += tokens
+        seconds, part = now - self._begin[0], done - self._begin[1]
+        self.tokens_per_second = self._tokens / max(seconds, 1e-9)
+        self.eta_s = seconds * (1 - done) / part if part > 0 else None
 
 
 def _short(value: float) -> str:
