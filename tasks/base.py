@@ -15,6 +15,7 @@ from nlpseq.data.batches import Batch, bucketed_batches
 from nlpseq.data.cache import Corpus, cached_corpus
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import UserError
+from nlpseq.files import write_text
 from nlpseq.text import tokenizers
 from nlpseq.text.tokenizers import Tokenizer
 
@@ -53,10 +54,8 @@ class Vocabulary:
     def save(self, folder: Path) -> None:
         for name, tokenizer in self.tokenizers.items():
             tokenizers.save(tokenizer, folder, name)
-        (folder / "vocabulary.json").write_text(
-            json.dumps({"tokenizers": sorted(self.tokenizers), "labels": self.labels}, ensure_ascii=False, indent=1),
-            encoding="utf-8",
-        )
+        facts = {"tokenizers": sorted(self.tokenizers), "labels": self.labels}
+        write_text(folder / "vocabulary.json", json.dumps(facts, ensure_ascii=False, indent=1))  # last: all is there
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:

@@ -24,7 +24,7 @@ class Batch:
 
     Attributes:
         fields: for each field int32 [rows, length], padded with 0.
-        examples: true examples; rows past them are all padding.
+        examples: true examples, rows past them are all padding; of a stream, the ids that are predicted.
         index: which batch of the epoch this is.
     """
 
@@ -96,7 +96,7 @@ def stream_batches(
         ids = np.stack(
             [corpus.read("text", shift + row * per_row + begin, shift + row * per_row + end + 1) for row in range(rows)]
         )
-        yield Batch((ids,), rows, index)
+        yield Batch((ids,), rows * (end - begin), index)
 
 
 def _lengths(corpus: Corpus, block: int) -> np.ndarray:

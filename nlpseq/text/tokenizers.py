@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nlpseq.errors import MissingExtraError, UserError
+from nlpseq.files import write_bytes
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 _FIRST_BYTE = 4
@@ -178,7 +179,7 @@ class SentencePiece(Tokenizer):
 def save(tokenizer: Tokenizer, folder: Path, name: str) -> None:
     """Writes ``name.model`` (SentencePiece) or ``name.json`` (characters)."""
     suffix = "model" if tokenizer.kind == SentencePiece.kind else "json"
-    (folder / f"{name}.{suffix}").write_bytes(tokenizer.to_bytes())
+    write_bytes(folder / f"{name}.{suffix}", tokenizer.to_bytes())
 
 
 def load(folder: Path, name: str) -> Tokenizer:

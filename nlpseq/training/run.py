@@ -119,8 +119,8 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
     if not request.resume:
         _clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "config.toml", configuration.to_toml(task.config, request.task))  # first: --resume needs it
     vocabulary.save(folder)
-    write_text(folder / "config.toml", configuration.to_toml(task.config, request.task))
     return task, vocabulary
 
 

@@ -309,3 +309,11 @@ def test_adopting_a_vocabulary(tmp_path: Path) -> None:
     translation, _ = tiny_task(tmp_path, "translation")
     with pytest.raises(UserError, match="only start from a translation model"):
         translation.adopt_vocabulary(pieces, translation.examples("train"))
+
+
+def test_an_epoch_adds_up(tmp_path: Path, task_name: str) -> None:
+    """What the batches of an epoch count is the epoch's size: the schedule goes by it."""
+    task, vocabulary = tiny_task(tmp_path, task_name)
+    corpus = task.corpus(vocabulary, "train")
+    counted = sum(batch.examples for batch in task.batches(corpus, training=True))
+    assert counted == pytest.approx(task.epoch_size(corpus), rel=0.1 if task_name == "char-lm" else 0)
