@@ -362,12 +362,15 @@ def curves_picture(history: Sequence[dict[str, Any]], metric: str) -> bytes:
 
     Raises:
         MissingExtraError: matplotlib is not installed.
+        ValueError: no line has the metric.
     """
     figures.require_matplotlib()
     from matplotlib.ticker import MaxNLocator
 
     if not history:
         return figures.message_picture("no epoch is finished yet")
+    if not any(f"valid_{metric}" in line for line in history):
+        raise ValueError(f"no line of the history has 'valid_{metric}': the lines have {', '.join(history[0])}")
     by_time = all("seconds" in line for line in history)
     x = np.array([line["seconds"] / 60 if by_time else line["epoch"] for line in history], float)
     known = metric_name(metric)

@@ -202,7 +202,7 @@ def _finish(
     with replaced(folder / "model.keras") as temporary:
         model.save(temporary)
     write_text(folder / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
-    write_bytes(folder / "curves.png", curves_picture(trainer.history, f"valid_{task.metric.name}"))
+    write_bytes(folder / "curves.png", curves_picture(trainer.history, task.metric.name))
     examples = _first(task.examples("valid"), _PICTURED_EXAMPLES)
     pictures = {f"pictures/{name}": content for name, content in task.pictures(model, vocabulary, examples).items()}
     for name, content in pictures.items():

@@ -262,3 +262,8 @@ def test_text_is_cut_to_its_room(text):
 
 def test_dollars_take_room():
     assert text_width("$a_b$", 10) > text_width("a_b", 10)
+
+
+def test_curves_of_a_metric_that_was_not_measured_are_refused() -> None:
+    with pytest.raises(ValueError, match="has 'valid_valid_bleu': the lines have epoch"):
+        curves_picture([{"epoch": 1, "loss": 1.0, "valid_bleu": 3.0}], "valid_bleu")
