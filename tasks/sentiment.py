@@ -20,6 +20,7 @@ from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
 
 from nlpseq import evaluation
 from nlpseq.config import TrainingConfig, setting
+from nlpseq.data.batches import padded_batches
 from nlpseq.data.samples import reviews
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import DataError, UserError
@@ -357,24 +358,12 @@ class ClassifierModel:
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """float [texts, classes]; many texts at once, in batches of like lengths."""
-        encoded = [self._encode(text) for text in texts]
-        order = sorted(range(len(texts)), key=lambda index: len(encoded[index]))
-        batches: list[list[int]] = [[]]
-        for index in order:
-            if (len(batches[-1]) + 1) * len(encoded[index]) > _CLASSIFIED_TOKENS:
-                batches.append([])
-            batches[-1].append(index)
-
-        def run(batch: list[int]) -> np.ndarray:
-            matrix = np.zeros((len(batch), max((len(encoded[index]) for index in batch), default=1)), np.int32)
-            for row, index in enumerate(batch):
-                matrix[row, : len(encoded[index])] = encoded[index]
-            return self._probabilities(matrix).numpy()
-
+        batches = padded_batches([self._encode(text) for text in texts], _CLASSIFIED_TOKENS)
         result = np.zeros((len(texts), len(self._labels)), np.float32)
         with ThreadPoolExecutor(cpu_count()) as pool:
-            for batch, rows in zip(batches, pool.map(run, batches), strict=True):
-                result[batch] = rows
+            classified = pool.map(lambda batch: self._probabilities(batch[1]).numpy(), batches)
+            for (indices, _), rows in zip(batches, classified, strict=True):
+                result[indices] = rows
         return result
 
     def _encode(self, text: str) -> np.ndarray:

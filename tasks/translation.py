@@ -21,6 +21,7 @@ from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
 
 from nlpseq import evaluation
 from nlpseq.config import TrainingConfig, setting
+from nlpseq.data.batches import padded_batches
 from nlpseq.data.samples import phrasebook
 from nlpseq.data.sources import Record
 from nlpseq.decoding import Hypotheses, beam_search, greedy_search
@@ -411,25 +412,14 @@ class TranslationModel:
     def translate_texts(self, texts: Sequence[str], *, beam: int = 4) -> list[str]:
         """Translates many texts at once, in batches of like lengths; results in the order given."""
         parts = [(index, self._encode(part)) for index, text in enumerate(texts) for part in self._parts(text)]
-        order = sorted(range(len(parts)), key=lambda position: len(parts[position][1]))
-        batches: list[list[int]] = [[]]
-        for position in order:
-            if (len(batches[-1]) + 1) * len(parts[position][1]) > _DECODED_TOKENS:
-                batches.append([])
-            batches[-1].append(position)
+        batches = padded_batches([ids for _, ids in parts], _DECODED_TOKENS)
         search = self._search(beam, 1)
-
-        def run(batch: list[int]) -> np.ndarray:
-            matrix = np.zeros((len(batch), max(len(parts[position][1]) for position in batch)), np.int32)
-            for row, position in enumerate(batch):
-                matrix[row, : len(parts[position][1])] = parts[position][1]
-            return search(matrix).ids[:, 0].numpy()
-
-        translated: dict[int, str] = {}
         decode = self._vocabulary.tokenizers["target"].decode
+        translated: dict[int, str] = {}
         with ThreadPoolExecutor(cpu_count()) as pool:
-            for batch, rows in zip(batches, pool.map(run, batches), strict=True):
-                for position, ids in zip(batch, rows, strict=True):
+            found = pool.map(lambda batch: search(batch[1]).ids[:, 0].numpy(), batches)
+            for (positions, _), rows in zip(batches, found, strict=True):
+                for position, ids in zip(positions, rows, strict=True):
                     translated[position] = decode(ids[ids != PAD].tolist())
         results = [""] * len(texts)
         for position, (index, _) in enumerate(parts):

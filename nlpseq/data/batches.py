@@ -6,7 +6,7 @@ than memory, and going on in the middle of an epoch costs no reading of what cam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,27 @@ def stream_batches(
             [corpus.read("text", shift + row * per_row + begin, shift + row * per_row + end + 1) for row in range(rows)]
         )
         yield Batch((ids,), rows * (end - begin), index)
+
+
+def padded_batches(sequences: Sequence[np.ndarray], batch_tokens: int) -> list[tuple[list[int], np.ndarray]]:
+    """Sequences in memory, shortest first, as batches of at most ``batch_tokens`` padded ids (or of one sequence).
+
+    Returns:
+        For each batch the sequences' indices, and int32 [rows, length] padded with 0.
+    """
+    order = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
+    groups: list[list[int]] = []
+    for index in order:
+        if not groups or (len(groups[-1]) + 1) * len(sequences[index]) > batch_tokens:
+            groups.append([])
+        groups[-1].append(index)
+    batches = []
+    for group in groups:
+        matrix = np.zeros((len(group), len(sequences[group[-1]])), np.int32)
+        for row, index in enumerate(group):
+            matrix[row, : len(sequences[index])] = sequences[index]
+        batches.append((group, matrix))
+    return batches
 
 
 def _lengths(corpus: Corpus, block: int) -> np.ndarray:

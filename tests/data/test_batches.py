@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlpseq.data import batches
-from nlpseq.data.batches import Batch, bucketed_batches, padded_length, stream_batches
+from nlpseq.data.batches import Batch, bucketed_batches, padded_batches, padded_length, stream_batches
 from nlpseq.data.cache import Corpus, cached_corpus
 
 Build = Callable[[Sequence[Sequence[Sequence[int]]]], Corpus]
@@ -326,3 +326,17 @@ def test_short_texts(total: int, seed: int | None, text: Callable[[int], Corpus]
     made = list(stream_batches(text(total), rows=2, length=4, seed=seed))
     assert all(batch.fields[0].shape[0] == 2 and batch.fields[0].shape[1] >= 2 for batch in made)
     assert bool(made) == (total >= 3)
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 7, 20, 1000])
+def test_sequences_in_memory_are_batched_by_length(batch_tokens: int) -> None:
+    order = np.random.default_rng(3)
+    sequences = [order.integers(1, 9, size).astype(np.int32) for size in order.integers(1, 12, 40)]
+    seen = []
+    for indices, matrix in padded_batches(sequences, batch_tokens):
+        assert matrix.size <= batch_tokens or len(indices) == 1
+        for index, row in zip(indices, matrix, strict=True):
+            np.testing.assert_array_equal(row[row != 0], sequences[index])
+        seen += indices
+    assert sorted(seen) == list(range(40))
+    assert padded_batches([], batch_tokens) == []
