@@ -340,7 +340,7 @@ class GeneratorModel:
 
     @cached_property
     def _score(self) -> Any:
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def score(ids: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
             logits, states = self._model.advance(ids[:, :-1], states)
             targets = ids[:, 1:]
@@ -351,7 +351,7 @@ class GeneratorModel:
 
     @cached_property
     def _read(self) -> Any:
-        @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32)])
+        @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32)], autograph=False)
         def read(ids: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
             logits, states = self._model.advance(ids, None)
             return logits[:, -1], states
@@ -360,7 +360,7 @@ class GeneratorModel:
 
     @cached_property
     def _draw(self) -> Any:
-        @tf.function
+        @tf.function(autograph=False)
         def draw(
             logits: tf.Tensor,
             states: list[tf.Tensor],

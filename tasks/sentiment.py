@@ -372,7 +372,7 @@ class ClassifierModel:
 
     @cached_property
     def _probabilities(self) -> Any:
-        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
         def probabilities(ids: tf.Tensor) -> tf.Tensor:
             return tf.nn.softmax(tf.cast(self._model(ids), tf.float32))
 
@@ -380,7 +380,7 @@ class ClassifierModel:
 
     @cached_property
     def _explain(self) -> Any:
-        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
         def explain(ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             """Gradient x input (Shrikumar et al. 2016, arXiv:1605.01713) of the best class' log-odds."""
             embedded = self._model.embed(ids)

@@ -442,7 +442,7 @@ class TranslationModel:
     def _alignment(self) -> Any:
         ids = tf.TensorSpec([None, None], tf.int32)
 
-        @tf.function(input_signature=[ids, ids])
+        @tf.function(input_signature=[ids, ids], autograph=False)
         def alignment(source: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
             return self._model.read_out(source, _shifted(target))[1]
 
@@ -455,7 +455,7 @@ def max_decoded_length(source_length: tf.Tensor) -> tf.Tensor:
 
 
 def _search_function(model: EncoderDecoder, beam: int, n_best: int) -> Any:
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
     def search(source: tf.Tensor) -> Hypotheses:
         memory, states = model.encode(source)
         batch, limit = tf.shape(source)[0], max_decoded_length(tf.shape(source)[1])

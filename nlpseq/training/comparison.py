@@ -48,7 +48,7 @@ def _trained(task: CharacterLanguageModelling, vocabulary: Vocabulary, cell: str
     variables = model.trainable_variables
     optimizer.build(variables)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(ids: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             losses, state = task.losses(model, (ids,), state)

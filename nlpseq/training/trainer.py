@@ -180,7 +180,8 @@ class Trainer:
     @property
     def _step(self) -> Any:
         if not hasattr(self, "_step_function"):
-            self._step_function = tf.function(self._train_step, reduce_retracing=True)
+            # Autograph would read the source anew, which may have changed since it was imported.
+            self._step_function = tf.function(self._train_step, reduce_retracing=True, autograph=False)
         return self._step_function
 
     def _train_step(self, fields: tuple[tf.Tensor, ...], state: Any, rate: tf.Tensor) -> tuple[dict[str, Any], Any]:
