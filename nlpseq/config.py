@@ -39,7 +39,7 @@ class TrainingConfig:
 
     epochs: int = setting(20, "an upper bound; early stopping usually ends a run", minimum=1)
     max_minutes: float = setting(0.0, "0: no limit; else the schedule is compressed to end in this time", minimum=0)
-    batch_tokens: int = setting(4096, "padded tokens in a batch, so that long and short texts cost alike", minimum=1)
+    batch_tokens: int = setting(0, "padded tokens in a batch; 0: a 200th of the corpus, from 256 to 2048", minimum=0)
     optimizer: str = setting("adam", "the safe choice for recurrent networks", choices=("adam", "adamw", "sgd"))
     learning_rate: float = setting(1e-3, "Kingma & Ba 2015; sgd wants about 1", minimum=0)
     weight_decay: float = setting(0.0, "decoupled; used by adamw only", minimum=0)

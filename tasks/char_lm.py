@@ -65,7 +65,7 @@ class ModelConfig:
 class LanguageModelTraining(TrainingConfig):
     epochs: int = setting(20, "an upper bound", minimum=1)
     length: int = setting(64, "steps that gradients go back (truncated BPTT); the state goes further", minimum=2)
-    batch_tokens: int = setting(4096, "streams x length: 64 streams of 64", minimum=2)
+    batch_tokens: int = setting(2048, "streams x length: 32 streams of 64", minimum=2)
     learning_rate: float = setting(3e-3, "with Adam", minimum=0)
     decay_start: float = setting(0.1, "character models gain from a long decay", minimum=0, maximum=1)
     valid_examples: int = setting(32, "evaluated after each epoch, in pieces of 64k characters", minimum=1)

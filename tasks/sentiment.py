@@ -72,7 +72,6 @@ class ModelConfig:
 @dataclass
 class SentimentTraining(TrainingConfig):
     epochs: int = setting(8, "an upper bound", minimum=1)
-    batch_tokens: int = setting(4096, "padded tokens in a batch", minimum=1)
     decay_start: float = setting(0.1, "part of the run at the full rate before the decay begins", minimum=0, maximum=1)
     warmup_steps: int = setting(100, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     patience: int = setting(3, "epochs without a better metric before the run ends; 0: never", minimum=0)

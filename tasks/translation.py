@@ -75,7 +75,6 @@ class ModelConfig:
 @dataclass
 class TranslationTraining(TrainingConfig):
     epochs: int = setting(15, "an upper bound; small corpora want more", minimum=1)
-    batch_tokens: int = setting(1536, "padded tokens of the longer side", minimum=1)
     learning_rate: float = setting(2e-3, "with Adam", minimum=0)
     warmup_steps: int = setting(400, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     label_smoothing: float = setting(0.1, "Szegedy 2016", minimum=0, maximum=0.9)
