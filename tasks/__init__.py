@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from importlib.metadata import entry_points
+from typing import Any
 
 from nlpseq.errors import UserError
 
@@ -20,7 +21,7 @@ def task_names() -> list[str]:
     return sorted({*_TASKS, *(point.name for point in entry_points(group="nlpseq.tasks"))})
 
 
-def task_class(name: str) -> type:
+def task_class(name: str) -> Any:
     """The class of a task.
 
     Raises:

@@ -211,7 +211,9 @@ class EncoderDecoder(keras.Model):
         embedded = self.input_dropout(self.source_embedding(source), training=training)
         outputs, _ = self.encoder(embedded, lengths=lengths, training=training)
         summary = last_outputs(outputs, lengths, self.units, self.bidirectional)
-        states = tf.split(self.bridge(summary), self.bridge.units // self.units, axis=-1)
+        # States are float32 in mixed precision too: they accumulate.
+        first_states = tf.cast(self.bridge(summary), tf.float32)
+        states = tf.split(first_states, self.bridge.units // self.units, axis=-1)
         outputs = self.memory_dropout(outputs, training=training)
         return Memory(outputs, self.attention.project(outputs), mask), states
 

@@ -130,7 +130,7 @@ def load_parts(folder: ModelFolder) -> tuple[Any, Any, Any]:
     from nlpseq.tasks.base import Vocabulary
 
     task_type = task_class(folder.task)
-    task = task_type(configuration.from_toml(task_type.config_type, folder.path / "config.toml"))
+    task = task_type(folder_config(task_type, folder.path))
     vocabulary = Vocabulary.load(folder.path)
     file = folder.path / "model.keras"
     try:
@@ -142,6 +142,18 @@ def load_parts(folder: ModelFolder) -> tuple[Any, Any, Any]:
             f"it again ({reason})"
         ) from error
     return task, model, vocabulary
+
+
+def folder_config(task_type: Any, folder: Path) -> Any:
+    """The complete configuration in a model folder.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    file = folder / "config.toml"
+    if not file.read_bytes().endswith(b"\n"):  # a cut file may still be TOML, with defaults for what is missing
+        raise UserError(f"{file}: cut off in the middle: copy the model folder again, or train it again")
+    return configuration.from_toml(task_type.config_type, file)
 
 
 def _model_folder(path: Path, *, shipped: bool = False) -> ModelFolder | None:

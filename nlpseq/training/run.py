@@ -99,7 +99,7 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
         named = configuration.named_task(folder / "config.toml")
         if named != request.task:
             raise UserError(f"{folder}: this is a {named} model: nlpseq train-task {named} --output {folder} --resume")
-        task = task_type(configuration.from_toml(task_type.config_type, folder / "config.toml"))
+        task = task_type(models.folder_config(task_type, folder))
     else:
         _check_free(folder, request.overwrite)
         request.config.training.replicas = request.config.training.replicas or available_cores()
