@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,8 @@ class Trainer:
                 self._epoch(corpus, stopped)
                 self._validate(validation)
                 self._save()
+                if stopped():
+                    raise Interrupted
         self._use(checkpoints.load(self.folder / "checkpoints" / "best.npz")[0]["model"])
         return self.model
 
@@ -177,12 +180,10 @@ class Trainer:
 
     # One step
 
-    @property
+    @cached_property
     def _step(self) -> Any:
-        if not hasattr(self, "_step_function"):
-            # Autograph would read the source anew, which may have changed since it was imported.
-            self._step_function = tf.function(self._train_step, reduce_retracing=True, autograph=False)
-        return self._step_function
+        # Autograph would read the source anew, which may have changed since it was imported.
+        return tf.function(self._train_step, reduce_retracing=True, autograph=False)
 
     def _train_step(self, fields: tuple[tf.Tensor, ...], state: Any, rate: tf.Tensor) -> tuple[dict[str, Any], Any]:
         replicas = self.strategy.num_replicas_in_sync

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,8 @@ from nlpseq.training import checkpoints, run, trainer
 from nlpseq.training.run import Request, train
 from nlpseq.training.trainer import Interrupted
 from tests.tasks.test_tasks import TINY, write_data
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 class Silent:
@@ -220,6 +224,35 @@ def test_transfer_from_a_language_model(tmp_path: Path) -> None:
             ),
             Silent(),
         )  # fmt: skip
+
+
+TWO_REPLICAS = """
+import sys
+from pathlib import Path
+from tests.training.test_run import Silent, request, train
+folder, data = Path(sys.argv[1]), Path(sys.argv[2])
+settings = (
+    "model.dropout=0.0", "model.word_dropout=0.0", "training.optimizer=sgd", "training.learning_rate=0.5",
+    "training.batch_tokens=96",  # an even number of rows at every length: the same batches for one and for two
+)
+for replicas in (2, 1):
+    train(request(folder / str(replicas), "sentiment", data, *settings, f"training.replicas={replicas}"), Silent())
+import tensorflow as tf
+assert len(tf.config.list_logical_devices("CPU")) == 2
+"""
+
+
+def test_two_replicas_train_as_one(tmp_path: Path) -> None:
+    """Halves of a batch, each on a device of its own, give the gradient of the whole."""
+    data = write_data(tmp_path, "sentiment")
+    # Devices are set up before TensorFlow starts, so this needs a process of its own.
+    subprocess.run([sys.executable, "-c", TWO_REPLICAS, str(tmp_path), str(data)], check=True, cwd=ROOT)
+    two, one = (checkpoints.load(tmp_path / name / "checkpoints" / "last.npz")[0]["model"] for name in "21")
+    seen = 0.0
+    for of_two, of_one in zip(two, one, strict=True):
+        np.testing.assert_allclose(of_two, of_one, atol=2e-5)
+        seen += float(np.abs(of_one).sum())
+    assert seen > 0
 
 
 def test_early_stopping_and_the_best_weights(tmp_path: Path) -> None:
