@@ -182,16 +182,15 @@ class Task(abc.ABC, Generic[Config]):
         return corpus
 
     def content_key(self, part: Part) -> tuple[object, ...]:
-        """Everything besides the vocabulary that a part's ids depend on."""
+        """Everything besides the vocabulary that a part's ids depend on: the content, and all settings of ``data``."""
         data = self.config.data
         spec = {"train": data.train, "valid": data.valid or data.train, "test": data.test or data.train}[part]
         if spec == "sample":
             content = hashlib.blake2b(repr(list(self.sample())).encode()).hexdigest()
         else:
             content = sources.fingerprint(spec, part if sources.has_part(spec, part) else "train")
-        split = "own" if (data.valid or sources.has_part(data.train, "valid")) else data.valid_fraction
-        form = Path(spec.split(",")[0]).suffixes
-        return (content, form, part, split, bool(data.valid), data.columns, data.max_length)
+        settings = [item for item in vars(data).items() if item[0] not in ("train", "valid", "test")]
+        return (content, part, bool(data.valid), settings)
 
     def _nothing_left(self, part: Part, corpus: Corpus) -> str:
         left_out = "".join(f"; {count} {what}" for what, count in corpus.notes.items())

@@ -7,7 +7,6 @@ characters the same model pre-trains an encoder for other tasks (``--init-from``
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -195,15 +194,6 @@ class CharacterLanguageModelling(Task[Config]):
 
     def encode(self, example: Record, vocabulary: Vocabulary, notes: dict[str, int]) -> Sequence[Sequence[int]] | None:
         return [_ids(example.fields[0], vocabulary.tokenizers["text"])]
-
-    def content_key(self, part: Part) -> tuple[object, ...]:
-        data = self.config.data
-        spec = {"train": data.train, "valid": data.valid or data.train, "test": data.test or data.train}[part]
-        if spec == "sample":
-            content = hashlib.blake2b(samples.stories().encode()).hexdigest()
-        else:
-            content = sources.fingerprint(spec, part if sources.has_part(spec, part) else "train")
-        return (content, part, bool(data.valid), data.valid_fraction, data.columns)
 
     def corpus(self, vocabulary: Vocabulary, part: Part) -> Corpus:
         corpus = super().corpus(vocabulary, part)

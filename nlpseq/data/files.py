@@ -190,13 +190,13 @@ def read_parallel(
         raise DataError(message, file=",".join(files))
 
 
-def fingerprint(paths: tuple[Path, ...], files: tuple[str, ...]) -> str:
-    """Hex BLAKE2b of the files' bytes as they are on the disk.
+def fingerprint(kind: str, paths: tuple[Path, ...], files: tuple[str, ...]) -> str:
+    """Hex BLAKE2b of what kind of files these are, and of their bytes as they are on the disk.
 
     Raises:
         UserError: a file cannot be read.
     """
-    whole = hashlib.blake2b(digest_size=16)
+    whole = hashlib.blake2b(kind.encode(), digest_size=16)
     for path, file in zip(paths, files, strict=True):
         try:
             with path.open("rb") as stream:

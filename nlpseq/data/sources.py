@@ -122,9 +122,8 @@ def has_part(spec: str, part: Part) -> bool:
 
 
 def fingerprint(spec: str, part: Part = "train") -> str:
-    """Hex BLAKE2b that changes with the content: of the files' bytes, or of a TFDS split's name, version and sizes.
-
-    How the content is read (extension, columns) is not in it.
+    """Hex BLAKE2b that changes with the content: of the files' kind and bytes, or of a TFDS split's name, version and
+    sizes. Which columns are read is not in it.
 
     Raises:
         UserError: no such data.
@@ -138,7 +137,7 @@ def fingerprint(spec: str, part: Part = "train") -> str:
 
         return tfds.fingerprint(spec, part)
     _only_train(source, part)
-    return files.fingerprint(source.paths, source.names)
+    return files.fingerprint(source.kind, source.paths, source.names)
 
 
 def _resolve(spec: str, *, any_text: bool = False) -> Source:

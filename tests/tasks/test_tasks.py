@@ -142,6 +142,16 @@ def test_rows_of_padding_change_no_loss_and_no_gradient(tmp_path: Path) -> None:
             np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+def test_the_same_bytes_as_text_and_as_table_are_two_corpora(tmp_path: Path) -> None:
+    task, vocabulary = tiny_task(tmp_path, "char-lm")
+    sizes = {}
+    for name in ("same.txt", "same.tsv"):
+        (tmp_path / name).write_text(f"text\n{TEXT}", encoding="utf-8")
+        task.config.data.train = str(tmp_path / name)
+        sizes[name] = sum(task.corpus(vocabulary, part).ids[0] for part in ("train", "valid"))
+    assert sizes == {"same.txt": len("text\n") + len(TEXT), "same.tsv": len(TEXT)}  # a table's header is no text
+
+
 def test_language_model_carries_its_state(tmp_path: Path) -> None:
     """Two halves with the state carried over give the logits of the whole."""
     task, vocabulary = tiny_task(tmp_path, "char-lm", "model.dropout=0.0")
