@@ -105,6 +105,7 @@ class Task(abc.ABC, Generic[Config]):
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._fingerprints: dict[tuple[str, Part], str] = {}
         self._predictor: tuple[keras.Model, Any] | None = None
 
     # Data
@@ -185,12 +186,19 @@ class Task(abc.ABC, Generic[Config]):
         """Everything besides the vocabulary that a part's ids depend on: the content, and all settings of ``data``."""
         data = self.config.data
         spec = {"train": data.train, "valid": data.valid or data.train, "test": data.test or data.train}[part]
-        if spec == "sample":
-            content = hashlib.blake2b(repr(list(self.sample())).encode()).hexdigest()
-        else:
-            content = sources.fingerprint(spec, part if sources.has_part(spec, part) else "train")
+        content = self._fingerprint(spec, part if sources.has_part(spec, part) else "train")
         settings = [item for item in vars(data).items() if item[0] not in ("train", "valid", "test")]
         return (content, part, bool(data.valid), settings)
+
+    def _fingerprint(self, spec: str, part: Part) -> str:
+        """Names the content; computed once, since all of it must be read."""
+        if (spec, part) not in self._fingerprints:
+            self._fingerprints[spec, part] = (
+                hashlib.blake2b(repr(list(self.sample())).encode()).hexdigest()
+                if spec == "sample"
+                else sources.fingerprint(spec, part)
+            )
+        return self._fingerprints[spec, part]
 
     def _nothing_left(self, part: Part, corpus: Corpus) -> str:
         left_out = "".join(f"; {count} {what}" for what, count in corpus.notes.items())

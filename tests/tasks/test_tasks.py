@@ -14,6 +14,7 @@ from nlpseq.tasks import task_class, task_names
 from nlpseq.tasks.base import Task, Vocabulary
 
 from nlpseq import config as configuration
+from nlpseq.data import sources
 from nlpseq.errors import DataError, UserError
 
 TEXT = "".join(f"The {a} {b} sat on the {c}.\n" for a, b, c in itertools.product(
@@ -150,6 +151,20 @@ def test_the_same_bytes_as_text_and_as_table_are_two_corpora(tmp_path: Path) -> 
         task.config.data.train = str(tmp_path / name)
         sizes[name] = sum(task.corpus(vocabulary, part).ids[0] for part in ("train", "valid"))
     assert sizes == {"same.txt": len("text\n") + len(TEXT), "same.tsv": len(TEXT)}  # a table's header is no text
+
+
+def test_a_file_is_read_once_to_know_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, vocabulary = tiny_task(tmp_path, "sentiment")
+    own = tmp_path / "own.tsv"
+    own.write_text("text\tlabel\na good film\t+\n", encoding="utf-8")
+    task.config.data.test = str(own)
+    asked: list[str] = []
+    fingerprint = sources.fingerprint
+    monkeypatch.setattr(sources, "fingerprint", lambda spec, part: asked.append(spec) or fingerprint(spec, part))
+    corpora = [task.corpus(vocabulary, part) for part in ("train", "valid", "test", "train")]
+    assert asked == [task.config.data.train, str(own)]
+    assert corpora[0] == corpora[3]
+    assert len({corpus.folder for corpus in corpora}) == 3
 
 
 def test_language_model_carries_its_state(tmp_path: Path) -> None:
