@@ -93,8 +93,6 @@ def train_task(
     bundled sample.
     """
     from nlpseq import config as configuration
-
-    _need_training_packages()
     from nlpseq.tasks import task_class
 
     task_type = task_class(task)
@@ -319,7 +317,9 @@ def doctor() -> None:
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="A picture (PNG).")
 def compare(data: str, steps: int, units: int, seed: int, output: Path | None) -> None:
     """Train an RNN, an LSTM and a GRU on the same text: loss, how far gradients reach, speed, size."""
-    _need_training_packages()
+    from nlpseq.quiet import import_tensorflow
+
+    import_tensorflow()
     from nlpseq.report.comparison import comparison_picture, comparison_table
     from nlpseq.training.comparison import compare_cells
 
@@ -333,19 +333,6 @@ def compare(data: str, steps: int, units: int, seed: int, output: Path | None) -
 
         write_bytes(output, comparison_picture(results))
         click.echo(f"picture: {output}", err=True)
-
-
-def _need_training_packages() -> None:
-    """TensorFlow, imported without its chatter, or the command that installs it."""
-    import importlib.util
-
-    from nlpseq.errors import MissingExtraError
-    from nlpseq.quiet import import_tensorflow
-
-    for package in ("tensorflow", "keras", "sentencepiece"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package)
-    import_tensorflow()
 
 
 def _note_resume(task: str, folder: Path) -> None:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 
+from nlpseq.errors import MissingExtraError
+
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow and finds its devices; what it said is shown only if that fails."""
+    """Imports TensorFlow and finds its devices; what it said is shown only if that fails.
+
+    Raises:
+        MissingExtraError: TensorFlow or Keras is not installed.
+    """
+    for package in ("tensorflow", "keras"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package)
     if "tensorflow" in sys.modules:
         return
     with _silenced_stderr():

@@ -159,6 +159,17 @@ def test_mistakes_get_one_clear_message(home: Path, arguments: list[str], messag
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("package", ["tensorflow", "keras"])
+@pytest.mark.parametrize("command", [("train-task", "sentiment"), ("compare",), ("classify", "x")])
+def test_a_missing_package_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    result = nlpseq(*command)
+    assert result.exit_code == 2
+    assert result.stderr == f"nlpseq: this needs the package '{package}': pip install 'nlpseq[train]'\n"
+
+
 def test_a_damaged_model_folder(home: Path, tmp_path: Path) -> None:
     for name in ("model.keras", "source.model", "vocabulary.json", "config.toml"):
         folder = tmp_path / name

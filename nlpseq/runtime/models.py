@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpseq import config as configuration
-from nlpseq.errors import MissingExtraError, UserError
-from nlpseq.quiet import import_tensorflow
+from nlpseq.errors import UserError
 
 LOCAL_MODELS = Path("saved_models")
 
@@ -120,18 +118,14 @@ def load_folder(folder: ModelFolder) -> Any:
 
 def load_parts(folder: ModelFolder) -> tuple[Any, Any, Any]:
     """(task, Keras model, vocabulary)."""
-    for package in ("tensorflow", "keras"):
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package)
-    import_tensorflow()
-    import keras
-
     from nlpseq.tasks import task_class
     from nlpseq.tasks.base import Vocabulary
 
     task_type = task_class(folder.task)
     task = task_type(folder_config(task_type, folder.path))
     vocabulary = Vocabulary.load(folder.path)
+    import keras
+
     file = folder.path / "model.keras"
     try:
         model = keras.saving.load_model(file, compile=False)
