@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import click
 
-from nlpseq.errors import MachineError, UserError
+from nlpseq.errors import MachineError, UserError, full_disk
 from nlpseq.version import __version__
 
 _MOST_CHARACTERS = 100_000  # in one line; more is a file in the wrong form
@@ -24,7 +24,8 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with full_disk("make space, then try again"):
+                return super().invoke(ctx)
         except UserError as error:
             _fail(error, 2)
         except MachineError as error:
@@ -37,10 +38,6 @@ class _Group(click.Group):
             click.echo("\ninterrupted", err=True)
             sys.exit(_INTERRUPTED)
         except OSError as error:
-            import errno
-
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                _fail(f"the disk is full: {error.filename or 'no space left'}", 1)
             if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError | FileNotFoundError):
                 _fail(f"{error.filename}: {error.strerror}", 2)
             raise

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -26,6 +29,18 @@ class DataError(UserError):
 
 class MachineError(Exception):
     """The machine cannot do what is asked (disk full, no network): exit code 1, no traceback."""
+
+
+@contextlib.contextmanager
+def full_disk(advice: str) -> Iterator[None]:
+    """A full disk inside of the block becomes an error that says so, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        file = f" ({error.filename})" if error.filename else ""
+        raise MachineError(f"the disk is full{file}: {advice}") from error
 
 
 class MissingExtraError(UserError):

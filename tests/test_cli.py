@@ -170,6 +170,14 @@ def test_a_missing_package_is_named(
     assert result.stderr == f"nlpseq: this needs the package '{package}': pip install 'nlpseq[train]'\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_said() -> None:
+    command = [sys.executable, "-c", "from nlpseq.cli import main; main()", "doctor"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "nlpseq: the disk is full: make space, then try again\n")
+
+
 def test_a_damaged_model_folder(home: Path, tmp_path: Path) -> None:
     for name in ("model.keras", "source.model", "vocabulary.json", "config.toml"):
         folder = tmp_path / name

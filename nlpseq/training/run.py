@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import shutil
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import keras
 
 from nlpseq import config as configuration
-from nlpseq.errors import MachineError, UserError
+from nlpseq.errors import UserError, full_disk
 from nlpseq.files import is_temporary, replaced, write_bytes, write_text
 from nlpseq.report.model_card import CardFacts, model_card
 from nlpseq.report.pictures import curves_picture
@@ -64,7 +63,7 @@ def train(request: Request, display: Display) -> dict[str, Any]:
     """
     started = time.monotonic()
     folder = request.folder
-    with _disk_errors(folder):
+    with full_disk("the last checkpoint is whole; make space, then go on with --resume"):
         task, vocabulary = _prepared(request, display)
         trainer = Trainer(
             task,
@@ -247,16 +246,3 @@ def _facts(
 
 def _first(examples: Iterator[Any], count: int) -> list[Any]:
     return [example for example, _ in zip(examples, range(count), strict=False)]
-
-
-@contextlib.contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MachineError(
-                f"the disk is full ({error.filename or folder}): the last checkpoint is whole; make space, then go on "
-                "with --resume"
-            ) from error
-        raise
