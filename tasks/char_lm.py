@@ -33,6 +33,7 @@ from nlpseq.text.tokenizers import END, PAD, Characters, SentencePiece, Tokenize
 
 _EVALUATION_ROWS = 16  # streams; each but the first begins without its past, which costs a little
 _EVALUATION_STEPS = 256
+_SMALL_VOCABULARY = 512  # fewer than a replica's positions in a batch: projecting all rows is less work
 _MIN_ROW = 2048  # no more streams than this leaves each one
 
 
@@ -125,8 +126,11 @@ class LanguageModel(keras.Model):
         self, ids: tf.Tensor, states: list[tf.Tensor] | None, training: bool | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Logits, and the states to go on from; ``states`` None begins a text."""
-        embedded = self.input_dropout(self.embedding(ids), training=training)
-        outputs, states = self.encoder(embedded, states=states, training=training)
+        if training and self.embedding.input_dim <= _SMALL_VOCABULARY and not self.input_dropout.rate:
+            outputs, states = self.encoder(self.embedding.embeddings, states=states, ids=ids, training=True)
+        else:
+            embedded = self.input_dropout(self.embedding(ids), training=training)
+            outputs, states = self.encoder(embedded, states=states, training=training)
         return self.output_layer(self.output_dropout(outputs, training=training)), states
 
     def get_config(self) -> dict[str, Any]:

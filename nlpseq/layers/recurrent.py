@@ -37,6 +37,9 @@ class _Recurrent(keras.layers.Layer):
         lengths: int32 [batch], the number of valid steps where padding is on the right only. Faster than a mask, since
             no step needs it: outputs past the length are zeros, the states are those at the true length. With lengths
             the mask is not looked at.
+        ids: int32 [batch, time]; then `sequence` is a table [rows, features] of embeddings, of which they pick the
+            steps' inputs. The same result as `tf.gather(sequence, ids)` for an input, but each row of the table is
+            projected once instead of each step: less work where there are fewer rows than batch x time.
         training: in training the gates are kept for the backward pass.
 
     Returns:
@@ -85,11 +88,12 @@ class _Recurrent(keras.layers.Layer):
         sequence_shape: tuple[int | None, ...],
         initial_state_shape: Any = None,
         lengths_shape: Any = None,
+        ids_shape: Any = None,
     ) -> None:
-        if len(sequence_shape) != 3 or sequence_shape[-1] is None:
+        if len(sequence_shape) != (3 if ids_shape is None else 2) or sequence_shape[-1] is None:
             raise ValueError(
-                f"{type(self).__name__} was given an input of shape {tuple(sequence_shape)}: "
-                "it needs [batch, time, features] with a known number of features"
+                f"{type(self).__name__} was given an input of shape {tuple(sequence_shape)}: it needs "
+                "[batch, time, features], or with ids a table [rows, features], with a known number of features"
             )
         columns = self.cell().gates * self.units
         self.kernel = self.add_weight(
@@ -110,10 +114,11 @@ class _Recurrent(keras.layers.Layer):
         mask: tf.Tensor | None = None,
         initial_state: Any = None,
         lengths: tf.Tensor | None = None,
+        ids: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
         batch_major = [1, 0, 2]
-        inputs = tf.transpose(sequence, batch_major)  # [time, batch, features]
+        inputs = tf.transpose(sequence, batch_major) if ids is None else tf.transpose(ids)  # [time, batch, ...]
         if lengths is not None:
             mask = None
             lengths = tf.cast(lengths, tf.int32)
@@ -126,7 +131,7 @@ class _Recurrent(keras.layers.Layer):
         kernel, recurrent_kernel, bias, recurrent_bias = self._weights()
         hidden, *states = cells.run(
             self.cell(),
-            _project(inputs, kernel, bias),
+            _project(inputs, kernel, bias) if ids is None else _lookup(_affine(sequence, kernel, bias), inputs),
             recurrent_kernel,
             recurrent_bias,
             initial,
@@ -184,9 +189,9 @@ class _Recurrent(keras.layers.Layer):
         return [output_mask, *[None] * self.states_count] if self.return_state else output_mask
 
     def compute_output_shape(
-        self, sequence_shape: Any, initial_state_shape: Any = None, lengths_shape: Any = None
+        self, sequence_shape: Any, initial_state_shape: Any = None, lengths_shape: Any = None, ids_shape: Any = None
     ) -> Any:
-        batch, time, _ = sequence_shape
+        batch, time = sequence_shape[:2] if ids_shape is None else ids_shape
         output = (batch, time, self.units) if self.return_sequences else (batch, self.units)
         return (output, *[(batch, self.units)] * self.states_count) if self.return_state else output
 
@@ -210,12 +215,31 @@ def _reversed(sequence: tf.Tensor, lengths: tf.Tensor | None) -> tf.Tensor:
     return tf.reverse_sequence(sequence, lengths, seq_axis=0, batch_axis=1)
 
 
+def _affine(rows: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
+    """x W + b of each row [rows, features]."""
+    product = tf.matmul(rows, kernel)
+    if bias is None:
+        return product
+    # The gradient of bias_add is the faster one, but sums bfloat16 in bfloat16: 4096 ones make 256.
+    return tf.nn.bias_add(product, bias) if product.dtype == tf.float32 else product + bias
+
+
+@tf.custom_gradient
+def _lookup(table: tf.Tensor, ids: tf.Tensor) -> tuple[tf.Tensor, Any]:
+    """Rows of the table; the gradient is summed in float32 also where the table is bfloat16."""
+
+    def gradient(d_rows: tf.Tensor) -> tuple[tf.Tensor, None]:
+        d_rows = tf.reshape(tf.cast(d_rows, tf.float32), [-1, table.shape[-1]])
+        return tf.cast(
+            tf.math.unsorted_segment_sum(d_rows, tf.reshape(ids, [-1]), tf.shape(table)[0]), table.dtype
+        ), None
+
+    return tf.gather(table, ids), gradient
+
+
 def _project(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
     """x W + b for all steps as one GEMM: [time, batch, gates * units]."""
-    rows = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel)
-    if bias is not None:
-        # Not tf.nn.bias_add: its gradient sums bfloat16 in bfloat16, and stops at 256 (4096 ones make 256).
-        rows = rows + bias
+    rows = _affine(tf.reshape(inputs, [-1, inputs.shape[-1]]), kernel, bias)
     projected = tf.reshape(rows, tf.concat([tf.shape(inputs)[:2], [rows.shape[-1]]], axis=0))
     projected.set_shape([*inputs.shape[:2], rows.shape[-1]])
     return projected
@@ -276,6 +300,9 @@ class LSTM(_Recurrent):
         lengths: int32 [batch], the number of valid steps where padding is on the right only. Faster than a mask, since
             no step looks at it: outputs past the length are zeros, the states are those at the true length. With
             lengths the mask is not looked at.
+        ids: int32 [batch, time]; then `sequence` is a table [rows, features] of embeddings, of which they pick the
+            steps' inputs. The same result as `tf.gather(sequence, ids)` for an input, but each row of the table is
+            projected once instead of each step: less work where there are fewer rows than batch x time.
         training: in training the gates are kept for the backward pass.
 
     Returns:
@@ -352,7 +379,7 @@ class Bidirectional(keras.layers.Layer):
 
     Call arguments:
         sequence: float [batch, time, features].
-        mask, lengths, training: as in `LSTM`, but outputs of masked steps are zeros (`keras.layers.Bidirectional`).
+        mask, lengths, ids, training: as in `LSTM`, but outputs of masked steps are zeros (`keras.layers.Bidirectional`).
             With lengths the backward layer starts at each row's true end.
         initial_state: the forward layer's states, then the backward one's, each [batch, units]. None: zeros.
 
@@ -392,9 +419,11 @@ class Bidirectional(keras.layers.Layer):
         self.backward = LAYERS[cell](units, name="backward", go_backwards=True, **options)
         self.supports_masking = True
 
-    def build(self, sequence_shape: Any, initial_state_shape: Any = None, lengths_shape: Any = None) -> None:
-        self.forward.build(sequence_shape)
-        self.backward.build(sequence_shape)
+    def build(
+        self, sequence_shape: Any, initial_state_shape: Any = None, lengths_shape: Any = None, ids_shape: Any = None
+    ) -> None:
+        self.forward.build(sequence_shape, ids_shape=ids_shape)
+        self.backward.build(sequence_shape, ids_shape=ids_shape)
 
     def call(
         self,
@@ -402,6 +431,7 @@ class Bidirectional(keras.layers.Layer):
         mask: tf.Tensor | None = None,
         initial_state: Any = None,
         lengths: tf.Tensor | None = None,
+        ids: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> Any:
         count = self.forward.states_count
@@ -412,7 +442,7 @@ class Bidirectional(keras.layers.Layer):
             )
         first = (None, None) if initial_state is None else (list(initial_state[:count]), list(initial_state[count:]))
         (ahead, *ahead_states), (back, *back_states) = (
-            layer(sequence, mask=mask, initial_state=states, lengths=lengths, training=training)
+            layer(sequence, mask=mask, initial_state=states, lengths=lengths, ids=ids, training=training)
             for layer, states in zip((self.forward, self.backward), first, strict=True)
         )
         if self.return_sequences:
@@ -431,9 +461,9 @@ class Bidirectional(keras.layers.Layer):
         return [output_mask, *[None] * (2 * self.forward.states_count)] if self.return_state else output_mask
 
     def compute_output_shape(
-        self, sequence_shape: Any, initial_state_shape: Any = None, lengths_shape: Any = None
+        self, sequence_shape: Any, initial_state_shape: Any = None, lengths_shape: Any = None, ids_shape: Any = None
     ) -> Any:
-        batch, time, _ = sequence_shape
+        batch, time = sequence_shape[:2] if ids_shape is None else ids_shape
         output = (batch, time, 2 * self.units) if self.return_sequences else (batch, 2 * self.units)
         states = [(batch, self.units)] * (2 * self.forward.states_count)
         return (output, *states) if self.return_state else output

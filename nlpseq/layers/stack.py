@@ -29,6 +29,7 @@ class RecurrentStack(keras.layers.Layer):
         sequence: float [batch, time, features].
         lengths: int32 [batch]; needed when bidirectional.
         states: what an earlier call returned, to go on from there; None starts from zeros. One direction only.
+        ids: int32 [batch, time]; then `sequence` is a table [rows, features] of embeddings (see `LSTM`).
 
     Returns:
         outputs: float [batch, time, units], or 2 x units. Those at padding mean nothing.
@@ -79,6 +80,7 @@ class RecurrentStack(keras.layers.Layer):
         sequence: tf.Tensor,
         lengths: tf.Tensor | None = None,
         states: list[tf.Tensor] | None = None,
+        ids: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         if self.bidirectional and lengths is None:
@@ -91,12 +93,13 @@ class RecurrentStack(keras.layers.Layer):
             if index:
                 sequence = self.dropouts[index - 1](sequence, training=training)
             if self.bidirectional:
-                sequence = layer(sequence, lengths=lengths, training=training)
+                sequence = layer(sequence, lengths=lengths, ids=ids, training=training)
             else:
                 initial = states[index * size : (index + 1) * size] if states is not None else None
-                sequence, *state = layer(sequence, initial_state=initial, training=training)
+                sequence, *state = layer(sequence, initial_state=initial, ids=ids, training=training)
                 # In mixed precision too, what is carried on keeps its 32 bits.
                 last_states.extend(tf.cast(tensor, tf.float32) for tensor in state)
+            ids = None  # the layers above read sequences
         return sequence, last_states
 
     def get_config(self) -> dict[str, Any]:

@@ -503,3 +503,36 @@ def test_errors_say_what_is_allowed() -> None:
         LSTM(3)(np.zeros([2, 3, 4], "float32"), initial_state=np.zeros([2, 3], "float32"))
     with pytest.raises(ValueError, match="batch, time, features"):
         GRU(3)(np.zeros([2, 3], "float32"))
+
+
+@pytest.mark.parametrize("lengths", [None, [5, 2, 0]])
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda dtype: LSTM(6, return_sequences=True, dtype=dtype),
+        lambda dtype: GRU(6, return_sequences=True, go_backwards=True, dtype=dtype),
+        lambda dtype: Bidirectional("lstm", 6, return_sequences=True, dtype=dtype),
+    ],
+    ids=["lstm", "gru backwards", "bidirectional"],
+)
+def test_ids_pick_rows_of_a_table(layer: Callable[[str], Any], precision: str, lengths: list[int] | None) -> None:
+    table, ids = (
+        tf.Variable(draw(4, 3), dtype=tf.float32),
+        tf.constant([[0, 1, 1, 3, 0], [3, 3, 3, 1, 1], [0, 0, 1, 1, 3]]),
+    )
+    by_table = layer(precision)
+    given = None if lengths is None else tf.constant(lengths)
+    results = []
+    for with_ids in (True, False):
+        with tf.GradientTape() as tape:
+            if with_ids:
+                outputs = by_table(table.value(), ids=ids, lengths=given, training=True)
+            else:
+                outputs = by_table(tf.gather(table, ids), lengths=given, training=True)
+            loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * tf.constant(draw(*outputs.shape, seed=2), tf.float32))
+        gradients = tape.gradient(loss, [table, *(weight.value for weight in by_table.trainable_variables)])
+        results.append([outputs, *(tf.convert_to_tensor(gradient) for gradient in gradients)])
+    for one, other in zip(*results, strict=True):
+        tolerance = 1e-5 if precision == "float32" else 0.05
+        np.testing.assert_allclose(tf.cast(one, tf.float32), tf.cast(other, tf.float32), rtol=tolerance, atol=tolerance)
