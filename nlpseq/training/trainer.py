@@ -116,7 +116,7 @@ class Trainer:
             if self.state is None:
                 self.state = self.task.initial_state(self.model, fields[0].shape[0])
             rate = learning_rate(self.config, progress.step, self._done(size))
-            losses, self.state = self._step(tuple(fields), self.state, tf.constant(rate, tf.float32))
+            losses, self.state = self.step(tuple(fields), self.state, tf.constant(rate, tf.float32))
             for name, value in losses.items():
                 total = progress.losses.setdefault(name, [0.0, 0.0])
                 total[0] += float(value[0])
@@ -181,7 +181,8 @@ class Trainer:
     # One step
 
     @cached_property
-    def _step(self) -> Any:
+    def step(self) -> Any:
+        """One training step, a graph: (fields, state, learning rate) -> (sum and count of each loss, next state)."""
         # Autograph would read the source anew, which may have changed since it was imported.
         return tf.function(self._train_step, reduce_retracing=True, autograph=False)
 

@@ -1,0 +1,159 @@
+"""``python -m benchmarks``: see README.md in this folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from benchmarks import report
+from benchmarks.race import Race, Turn, WorkerError
+from benchmarks.workload import GATES, CharLM, Gemm, Translation, Workload, available_cores, to_json
+
+CHAR_LM = ("nlpseq", "keras", "keras-jit", "keras-replicas", "pytorch")
+TRANSLATION = ("nlpseq", "pytorch")
+PRECISIONS = ("float32", "bfloat16")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Listed(click.ParamType):
+    """Values with commas between them; each one a choice, or a whole number of at least 1."""
+
+    name = "list"
+
+    def __init__(self, choices: Sequence[str] = ()) -> None:
+        self.choices = tuple(choices)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(dict.fromkeys(self._one(part.strip(), param, ctx) for part in value.split(",")))
+
+    def _one(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if self.choices:
+            if text not in self.choices:
+                self.fail(f"'{text}': choose from {', '.join(self.choices)}", param, ctx)
+            return text
+        if not text.isascii() or not text.isdigit() or int(text) < 1:
+            self.fail(f"'{text}': give whole numbers of at least 1, with commas between them", param, ctx)
+        return int(text)
+
+
+def race_options(command: Command) -> Command:
+    """What all side-by-side runs share."""
+    for option in (
+        click.option(
+            "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Every turn, as JSON."
+        ),
+        click.option(
+            "--turn-seconds", type=click.FloatRange(0.05), default=2.0, show_default=True, help="Of a turn, about."
+        ),
+        click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Turns of each contender."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"show_default": True})
+def main() -> None:
+    """Side-by-side speed of nlpseq, Keras' own layers and PyTorch."""
+
+
+@main.command("char-lm")
+@click.option("--cells", type=Listed(tuple(GATES)), default="lstm", help="Of lstm, gru.")
+@click.option("--batch", type=Listed(), default="64", help="Streams in a batch.")
+@click.option("--units", type=Listed(), default="256", help="Of each of the two layers.")
+@click.option("--length", type=Listed(), default="64", help="Steps that gradients go back.")
+@click.option("--precision", type=Listed(PRECISIONS), default="float32", help="Of float32, bfloat16.")
+@click.option("--contenders", type=Listed(CHAR_LM), default=",".join(CHAR_LM), help="Who takes part.")
+@race_options
+def char_lm(
+    cells: Sequence[str],
+    batch: Sequence[int],
+    units: Sequence[int],
+    length: Sequence[int],
+    precision: Sequence[str],
+    contenders: Sequence[str],
+    rounds: int,
+    turn_seconds: float,
+    json_file: Path | None,
+) -> None:
+    """A character language model of two recurrent layers; every combination of what is listed."""
+    workloads = [
+        CharLM(cell=cell, units=width, batch=rows, length=steps, precision=kind)
+        for kind, cell, width, rows, steps in itertools.product(precision, cells, units, batch, length)
+    ]
+    for rows in batch:
+        _check_divisible(rows, "--batch")
+    side_by_side(workloads, contenders, rounds, turn_seconds, json_file)
+
+
+@main.command("translation")
+@click.option("--precision", type=Listed(PRECISIONS), default="float32", help="Of float32, bfloat16.")
+@click.option("--sentences", type=click.IntRange(1), default=64, help="Pairs in a batch.")
+@click.option("--contenders", type=Listed(TRANSLATION), default=",".join(TRANSLATION), help="Who takes part.")
+@race_options
+def translation(
+    precision: Sequence[str],
+    sentences: int,
+    contenders: Sequence[str],
+    rounds: int,
+    turn_seconds: float,
+    json_file: Path | None,
+) -> None:
+    """The translation model at Multi30k's shapes; tokens are target pieces."""
+    _check_divisible(sentences, "--sentences")
+    workloads = [Translation(sentences=sentences, precision=kind) for kind in precision]
+    side_by_side(workloads, contenders, rounds, turn_seconds, json_file)
+
+
+def side_by_side(
+    workloads: Sequence[CharLM | Translation],
+    contenders: Sequence[str],
+    rounds: int,
+    turn_seconds: float,
+    json_file: Path | None,
+) -> None:
+    """Races the contenders on each workload, one workload after the other, and prints a table for each."""
+    contenders = [name for name in contenders if name != "pytorch" or _has_pytorch()]
+    if not contenders:
+        raise click.UsageError("nobody is left to take part")
+    results = []
+    for workload in workloads:
+        entries: dict[str, Workload] = dict.fromkeys(contenders, workload)
+        with Race({**entries, "gemm": Gemm(precision=workload.precision)}) as race:
+            turns = race.run(rounds, turn_seconds, same_steps=True)
+        print(f"## {workload.title}\n\n{report.table(turns)}", flush=True)
+        results.append({"workload": to_json(workload), "turns": _as_json(turns)})
+        if json_file is not None:  # after every table, since a run may be long
+            json_file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def _as_json(turns: dict[str, list[Turn]]) -> dict[str, list[dict[str, float]]]:
+    return {name: [vars(turn) for turn in own] for name, own in turns.items()}
+
+
+def _has_pytorch() -> bool:
+    if importlib.util.find_spec("torch") is not None:
+        return True
+    print('pytorch is left out, since it is not installed: pip install -e ".[train,benchmarks]"', file=sys.stderr)
+    return False
+
+
+def _check_divisible(rows: int, option: str) -> None:
+    if rows % available_cores():
+        raise click.UsageError(f"{option} {rows}: give a multiple of this machine's {available_cores()} cores")
+
+
+if __name__ == "__main__":
+    try:
+        main(prog_name="python -m benchmarks")
+    except WorkerError as error:
+        sys.exit(f"error: {error}")
