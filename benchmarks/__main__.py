@@ -114,6 +114,44 @@ def translation(
     side_by_side(workloads, contenders, rounds, turn_seconds, json_file)
 
 
+@main.command("cost")
+@click.option("--cell", type=click.Choice(tuple(GATES)), default="lstm")
+@click.option("--rounds", type=click.IntRange(1), default=5, help="Turns of each size.")
+@click.option("--turn-seconds", type=click.FloatRange(0.05), default=1.0, help="Of a turn, about.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path(__file__).parent / "cost.png",
+    show_default="benchmarks/cost.png",
+    help="The picture.",
+)
+def cost(cell: str, rounds: int, turn_seconds: float, output: Path) -> None:
+    """Time a token against length, batch and layers: tables and a picture."""
+    from benchmarks import cost
+
+    measured = {}
+    for axis in cost.axes(cell):
+        sizes = axis.workloads()
+        with Race({f"nlpseq@{value}": workload for value, workload in sizes.items()}) as race:
+            raced = race.run(rounds, turn_seconds, same_steps=False)
+        turns = {value: raced[f"nlpseq@{value}"] for value in sizes}
+        measured[axis.name] = cost.points(turns, sizes)
+        print(f"## {axis.name}\n\n{cost.table(axis, measured[axis.name])}{report.disturbance(turns)}\n", flush=True)
+    title = f"nlpseq, training a 2 x {cell.upper()}-256 character model"
+    output.write_bytes(cost.picture(measured, title))
+    print(f"picture: {output}", file=sys.stderr)
+
+
+@main.command("first-step")
+@click.argument("recipes", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def first_step(recipes: Sequence[Path]) -> None:
+    """Seconds to the first step of recipes (all in recipes/ if none is named), and how often lengths are traced."""
+    from benchmarks import first_step
+
+    found = recipes or sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
+    print(first_step.table({recipe.stem: first_step.in_own_process(recipe) for recipe in found}))
+
+
 def side_by_side(
     workloads: Sequence[CharLM | Translation],
     contenders: Sequence[str],

@@ -21,12 +21,12 @@ from benchmarks.workload import (
     LEARNING_RATE,
     CharLM,
     Translation,
+    Weights,
     available_cores,
-    initial_weight,
+    initial_weights,
 )
 
 Step = Callable[[int], float]
-Weights = Callable[[str, tuple[int, ...]], np.ndarray]  # a path in our model and a shape in Keras' layout: the weight
 
 _BEGIN = 2  # nlpseq.text.tokenizers.BEGIN, which shifted targets start with
 _MASKED = -1e9
@@ -171,47 +171,64 @@ def _load_recurrent(layer: nn.Module, weights: Weights, path: str) -> None:
         _set(layer.bias_ih_l0, in_order, f"{path}/bias")
 
 
+def twin(workload: CharLM | Translation, weights: Weights) -> CharacterModel | TranslationModel:
+    """The workload's model, with these weights."""
+    model = CharacterModel(workload) if isinstance(workload, CharLM) else TranslationModel(workload)
+    model.load(weights)
+    return model
+
+
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def loss_function(model: nn.Module, workload: CharLM | Translation) -> Callable[[int], torch.Tensor]:
+    """From a step's number to its mean loss; streams go on from call to call."""
+    states: list = []
+    if isinstance(workload, CharLM):
+        zeros = torch.zeros(1, workload.batch, workload.units)
+        states = [(zeros, zeros) if workload.cell == "lstm" else zeros] * workload.layers
+
+    def loss_of(step: int) -> torch.Tensor:
+        nonlocal states
+        fields = [torch.from_numpy(field).long() for field in workload.fields(step)]
+        if isinstance(workload, Translation):
+            return model(*fields)
+        (ids,) = fields
+        logits, after = model(ids[:, :-1], states)
+        states = [_carried(state) for state in after]
+        return functional.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten())
+
+    return loss_of
+
+
+def _carried(state: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor | tuple[torch.Tensor, ...]:
+    """No gradient goes back over it; when computing in 16 bits too, it keeps its 32."""
+    return tuple(map(_carried, state)) if isinstance(state, tuple) else state.detach().float()
+
+
 def pytorch(workload: CharLM | Translation) -> Step:
     """The twin, each operation on all cores."""
     torch.set_num_threads(available_cores())
     torch.manual_seed(workload.seed)
-    model = CharacterModel(workload) if isinstance(workload, CharLM) else TranslationModel(workload)
-    model.load(lambda path, shape: initial_weight(path, shape, workload.seed))
-    loss_of = _character_loss(model, workload) if isinstance(workload, CharLM) else model
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE, eps=ADAM_EPSILON, fused=True)
+    model = twin(workload, initial_weights(workload.seed))
+    loss_of, parameters = loss_function(model, workload), trained(model)
+    optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE, eps=ADAM_EPSILON, fused=True)
 
-    def step(index: int) -> float:
-        fields = [torch.from_numpy(field).long() for field in workload.fields(index)]
+    def step(number: int) -> float:
         optimizer.zero_grad(set_to_none=True)
         with _precision(workload.precision):
-            loss = loss_of(*fields)
+            loss = loss_of(number)
         loss.backward()
-        nn.utils.clip_grad_norm_(trained, CLIP_NORM)
+        nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
         # Keras adds epsilon before the second moment's bias is corrected.
         (group,) = optimizer.param_groups
-        group["eps"] = ADAM_EPSILON / (1 - group["betas"][1] ** (index + 1)) ** 0.5
+        group["eps"] = ADAM_EPSILON / (1 - group["betas"][1] ** (number + 1)) ** 0.5
         optimizer.step()
         return float(loss.detach())
 
     return step
-
-
-def _character_loss(model: nn.Module, workload: CharLM) -> Callable[[torch.Tensor], torch.Tensor]:
-    zeros = torch.zeros(1, workload.batch, workload.units)
-    states: list = [(zeros, zeros) if workload.cell == "lstm" else zeros for _ in range(workload.layers)]
-
-    def loss_of(ids: torch.Tensor) -> torch.Tensor:
-        nonlocal states
-        logits, after = model(ids[:, :-1], states)
-        # In 16 bits too, what is carried on keeps its 32.
-        states = [
-            tuple(part.detach().float() for part in state) if isinstance(state, tuple) else state.detach().float()
-            for state in after
-        ]
-        return functional.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten())
-
-    return loss_of
 
 
 def _precision(name: str) -> AbstractContextManager:

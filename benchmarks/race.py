@@ -35,6 +35,7 @@ class Turn:
         operations: of the matrix products that these steps hold.
         loss: the last step's, in nats.
         peak_bytes: the most memory that the process has held so far.
+        others_share: part of the machine's processors that other processes took meanwhile.
     """
 
     seconds: float
@@ -42,6 +43,7 @@ class Turn:
     operations: float
     loss: float
     peak_bytes: int
+    others_share: float = 0.0
 
     @property
     def tokens_per_second(self) -> float:

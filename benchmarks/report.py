@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from benchmarks.race import Turn
 
@@ -111,7 +112,16 @@ def table(turns: Mapping[str, Sequence[Turn]]) -> str:
             f"\nGEMM limit: {rate / 1e9:,.0f} GFLOP/s / (3 x 2 x {rate / tokens / 6 / 1e6:.3f} million multiply-adds "
             f"a token) = {tokens:,.0f} tokens/s."
         )
-    return text + "\n"
+    return f"{text}\n{disturbance(turns)}\n"
+
+
+def disturbance(turns: Mapping[Any, Sequence[Turn]]) -> str:
+    """How far to trust the figures: who waits for all of its threads suffers most from other processes."""
+    shares = [turn.others_share for own in turns.values() for turn in own]
+    return (
+        f"Other processes took {100 * median(shares):.0f} % of the processors meanwhile (median; at most "
+        f"{100 * max(shares):.0f} %)."
+    )
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

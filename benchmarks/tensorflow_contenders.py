@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -17,7 +16,17 @@ import tensorflow as tf
 from nlpseq.tasks import char_lm, translation
 from nlpseq.tasks.base import Task, Vocabulary
 
-from benchmarks.workload import ADAM_EPSILON, CLIP_NORM, LEARNING_RATE, CharLM, Gemm, Translation, initial_weight
+from benchmarks.workload import (
+    ADAM_EPSILON,
+    CLIP_NORM,
+    LEARNING_RATE,
+    CharLM,
+    Gemm,
+    NoTokenizer,
+    Translation,
+    Weights,
+    initial_weights,
+)
 from nlpseq import config
 from nlpseq.training.progress import LineDisplay
 from nlpseq.training.trainer import Trainer
@@ -93,15 +102,15 @@ def task_of(workload: CharLM | Translation, char_lm_task: type = char_lm.Charact
 
 def vocabulary_of(workload: CharLM | Translation) -> Vocabulary:
     """As large as the workload's; only its size matters, since the ids are at hand."""
-    tokenizer: Any = SimpleNamespace(vocabulary_size=workload.vocabulary)
+    tokenizer: Any = NoTokenizer(workload.vocabulary)
     names = ("text",) if isinstance(workload, CharLM) else ("source", "target")
     return Vocabulary(dict.fromkeys(names, tokenizer))
 
 
-def initialise(model: keras.Model, seed: int) -> None:
-    """Gives the model the weights that every contender starts from."""
+def load(model: keras.Model, weights: Weights) -> None:
+    """Gives the model its weights, each by its path."""
     for variable in model.trainable_variables:
-        variable.assign(initial_weight(weight_name(variable), variable.shape, seed))
+        variable.assign(weights(weight_name(variable), tuple(variable.shape)))
 
 
 def weight_name(variable: keras.Variable) -> str:
@@ -123,7 +132,7 @@ def keras_replicas(workload: CharLM) -> Step:
 def _trainer_step(workload: CharLM | Translation, task: Task[Any]) -> Step:
     with tempfile.TemporaryDirectory() as folder:  # nothing is saved
         trainer = Trainer(task, vocabulary_of(workload), Path(folder), LineDisplay())
-    initialise(trainer.model, workload.seed)
+    load(trainer.model, initial_weights(workload.seed))
     rate = tf.constant(LEARNING_RATE)
     state: Any = None
 
@@ -153,7 +162,7 @@ def _keras_step(workload: CharLM, *, jit: bool) -> Step:
     task = task_of(workload, KerasLanguageModelling)
     keras.config.set_dtype_policy("mixed_bfloat16" if workload.precision == "bfloat16" else "float32")
     model = task.build_model(vocabulary_of(workload))
-    initialise(model, workload.seed)
+    load(model, initial_weights(workload.seed))
     optimizer = keras.optimizers.Adam(LEARNING_RATE, epsilon=ADAM_EPSILON)
     optimizer.build(model.trainable_variables)
 

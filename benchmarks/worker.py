@@ -1,8 +1,8 @@
 """A contender in a process of its own, so that no thread pool meets another's; it trains when it is told to.
 
 ``python -m benchmarks.worker CONTENDER WORKLOAD`` reads a number of steps a line, and answers each with a line of JSON:
-the seconds that they took, their tokens, operations and last loss, and the process's memory. The first line, before
-anything is asked, says that the contender stands.
+the seconds that they took, their tokens, operations and last loss, the process's memory, and how busy others were. The
+first line, before anything is asked, says that the contender stands.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from benchmarks import workload as workloads
@@ -41,16 +42,18 @@ def turn(step: Callable[[int], float], workload: Workload, first: int, count: in
     """Trains ``count`` steps and says what was done in which time."""
     numbers = range(first, first + count)
     loss = float("nan")
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), _processor_seconds()
     for number in numbers:
         loss = step(number)
-    seconds = time.perf_counter() - begin
+    seconds, after = time.perf_counter() - begin, _processor_seconds()
+    own, everybody, whole = (late - early for late, early in zip(after, before, strict=True))
     return {
         "seconds": seconds,
         "tokens": sum(map(workload.tokens, numbers)),
         "operations": sum(map(workload.operations, numbers)),
         "loss": loss,
         "peak_bytes": peak_bytes(),
+        "others_share": max(0.0, everybody - own) / whole if whole else 0.0,
     }
 
 
@@ -58,6 +61,19 @@ def peak_bytes() -> int:
     """The most memory that this process has held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _processor_seconds() -> tuple[float, float, float]:
+    """What this process took, what all took, and what there was on all cores; the latter two 0 except on Linux."""
+    own = sum(os.times()[:2])
+    try:
+        line = Path("/proc/stat").read_text().partition("\n")[0]
+    except OSError:
+        return own, 0.0, 0.0
+    ticks = [int(text) for text in line.split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    per_second = os.sysconf("SC_CLK_TCK")
+    return own, (sum(ticks) - idle) / per_second, sum(ticks) / per_second
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -25,6 +25,16 @@ _PASSES, _OPERATIONS = 3, 2
 
 _STEPS_OF_A_STREAM = 64  # then it begins anew
 _BATCHES_OF_PAIRS = 48
+
+
+@dataclass(frozen=True)
+class NoTokenizer:
+    """What a model asks of a tokeniser, where ids are at hand and nothing is tokenised."""
+
+    vocabulary_size: int
+
+    def digest(self) -> str:
+        return str(self.vocabulary_size)
 
 
 @dataclass(frozen=True)
@@ -187,6 +197,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+# From a variable's path in our model, such as ``encoder/layer_0/kernel``, and its shape there: float32 of that shape.
+Weights = Callable[[str, tuple[int, ...]], np.ndarray]
+
 Workload = CharLM | Translation | Gemm
 _WORKLOADS: dict[str, type[Workload]] = {workload.task: workload for workload in (CharLM, Translation, Gemm)}
 
@@ -210,17 +223,14 @@ def pair_lengths(random: np.random.Generator, count: int) -> np.ndarray:
     return np.clip(np.exp(random.multivariate_normal(mean, covariance, count)).round().astype(int), 4, 59)
 
 
-def initial_weight(path: str, shape: Iterable[int], seed: int) -> np.ndarray:
-    """The weight that every contender starts from, float32, in Keras' layout: Glorot-uniform, or zeros for a bias.
+def initial_weights(seed: int) -> Weights:
+    """The weights that every contender starts from: Glorot-uniform, and zeros for biases."""
 
-    Args:
-        path: of the variable in our model, such as ``encoder/layer_0/kernel``.
-        shape: its shape.
-        seed: other seeds, other weights.
-    """
-    shape = tuple(shape)
-    if path.endswith("bias"):
-        return np.zeros(shape, np.float32)
-    limit = (6 / sum(shape)) ** 0.5
-    random = np.random.default_rng((seed, zlib.crc32(path.encode())))
-    return random.uniform(-limit, limit, shape).astype(np.float32)
+    def weight(path: str, shape: tuple[int, ...]) -> np.ndarray:
+        if path.endswith("bias"):
+            return np.zeros(shape, np.float32)
+        limit = (6 / sum(shape)) ** 0.5
+        random = np.random.default_rng((seed, zlib.crc32(path.encode())))
+        return random.uniform(-limit, limit, shape).astype(np.float32)
+
+    return weight
