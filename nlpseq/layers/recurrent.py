@@ -10,8 +10,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
-from nlpseq.layers import cells
+from nlpseq.layers import block_lstm, cells, cudnn
 
 ACTIVATIONS = {"tanh": cells.TanhCell, "relu": cells.ReLUCell}
 
@@ -77,6 +78,11 @@ class _Recurrent(keras.layers.Layer):
         """The cell that the layer runs."""
         raise NotImplementedError
 
+    @property
+    def cudnn_mode(self) -> str | None:
+        """What cuDNN calls this cell; None where it has no such cell."""
+        raise NotImplementedError
+
     def bias_shape(self) -> tuple[int, ...]:
         return (self.cell().gates * self.units,)
 
@@ -118,6 +124,7 @@ class _Recurrent(keras.layers.Layer):
         training: bool | None = None,
     ) -> Any:
         batch_major = [1, 0, 2]
+        table = None if ids is None else sequence
         inputs = tf.transpose(sequence, batch_major) if ids is None else tf.transpose(ids)  # [time, batch, ...]
         if lengths is not None:
             mask = None
@@ -128,19 +135,8 @@ class _Recurrent(keras.layers.Layer):
             steps_mask = None if steps_mask is None else tf.reverse(steps_mask, [0])
 
         initial = self._initial(inputs, initial_state)
-        kernel, recurrent_kernel, bias, recurrent_bias = self._weights()
-        hidden, *states = cells.run(
-            self.cell(),
-            _project(inputs, kernel, bias) if ids is None else _lookup(_affine(sequence, kernel, bias), inputs),
-            recurrent_kernel,
-            recurrent_bias,
-            initial,
-            steps_mask,
-            every_state=lengths is not None,
-            keep=bool(training),
-        )
+        hidden, *states = self._run(inputs, table, initial, steps_mask, lengths, bool(training))
         if lengths is not None:
-            states = [_at_length(s, lengths, first) for s, first in zip([hidden, *states], initial, strict=True)]
             valid = tf.transpose(tf.sequence_mask(lengths, tf.shape(hidden)[0]))[:, :, None]  # [time, batch, 1]
             hidden = tf.where(valid, hidden, tf.zeros_like(hidden))
             last = states[0]
@@ -159,6 +155,65 @@ class _Recurrent(keras.layers.Layer):
         if not self.return_state:
             return output
         return (output, *(tf.cast(state, self.compute_dtype) for state in states))
+
+    def path(self, *, training: bool, masked: bool = False) -> str:
+        """What runs the steps.
+
+        Args:
+            training: as in `call`.
+            masked: a mask was given (lengths are none).
+
+        Returns:
+            "cudnn": cuDNN's kernel on a GPU; "block": TensorFlow's block LSTM on a CPU (`nlpseq.layers.block_lstm`);
+            "loop": the loop over time of `nlpseq.layers.cells`. Inference takes the loop, which converts to TensorFlow
+            Lite and runs on any device; so do XLA, which has no such kernels, and all dtypes but float32.
+        """
+        single = self.compute_dtype == self.variable_dtype == "float32"
+        if not training or masked or not single or GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+            return "loop"
+        if tf.config.list_physical_devices("GPU"):
+            return "cudnn" if self.cudnn_mode else "loop"
+        return "block" if self.cudnn_mode == "lstm" and self.units <= block_lstm.MOST_UNITS else "loop"
+
+    def _run(
+        self,
+        inputs: tf.Tensor,
+        table: tf.Tensor | None,
+        initial: cells.Tensors,
+        mask: tf.Tensor | None,
+        lengths: tf.Tensor | None,
+        training: bool,
+    ) -> cells.Tensors:
+        """Runs the cell over [time, batch, features], or over ids [time, batch] of a table's rows.
+
+        Returns:
+            h after each step [time, batch, units], and the states after the last valid one, each [batch, units].
+        """
+        kernel, recurrent_kernel, bias, recurrent_bias = self._weights()
+        path = self.path(training=training, masked=mask is not None)
+        if path == "cudnn":
+            sequence = inputs if table is None else tf.gather(table, inputs)
+            biases = (bias, recurrent_bias)
+            return cudnn.run(self.cudnn_mode, sequence, kernel, recurrent_kernel, biases, initial, lengths)
+        # Rows of a table are one more factor in each step's product: worth it where they are few.
+        if path == "block" and (table is None or table.shape[0] <= self.units):
+            if table is not None:
+                kernel = tf.matmul(table, kernel)
+            results = block_lstm.run(inputs, kernel, recurrent_kernel, bias, initial, every_state=lengths is not None)
+        else:
+            results = cells.run(
+                self.cell(),
+                _project(inputs, kernel, bias) if table is None else _lookup(_affine(table, kernel, bias), inputs),
+                recurrent_kernel,
+                recurrent_bias,
+                initial,
+                mask,
+                every_state=lengths is not None,
+                keep=training,
+            )
+        if lengths is None:
+            return results
+        return (results[0], *(_at_length(s, lengths, first) for s, first in zip(results, initial, strict=True)))
 
     def _initial(self, inputs: tf.Tensor, initial_state: Any) -> cells.Tensors:
         """The states before the first step, each [batch, units], in the state's dtype (float32 in mixed precision)."""
@@ -271,6 +326,10 @@ class RNN(_Recurrent):
     def cell(self) -> cells.Cell:
         return ACTIVATIONS[self.activation]()
 
+    @property
+    def cudnn_mode(self) -> str:
+        return f"rnn_{self.activation}"
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": self.activation}
 
@@ -324,6 +383,10 @@ class LSTM(_Recurrent):
     def cell(self) -> cells.Cell:
         return cells.LSTMCell()
 
+    @property
+    def cudnn_mode(self) -> str:
+        return "lstm"
+
     def bias_initializer(self) -> Any:
         return _forget_gate_open if self.unit_forget_bias else "zeros"
 
@@ -354,6 +417,10 @@ class GRU(_Recurrent):
     def cell(self) -> cells.Cell:
         return cells.GRUCell() if self.reset_after else cells.ResetBeforeGRUCell()
 
+    @property
+    def cudnn_mode(self) -> str | None:
+        return "gru" if self.reset_after else None
+
     def bias_shape(self) -> tuple[int, ...]:
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
@@ -379,7 +446,7 @@ class Bidirectional(keras.layers.Layer):
 
     Call arguments:
         sequence: float [batch, time, features].
-        mask, lengths, ids, training: as in `LSTM`, but outputs of masked steps are zeros (`keras.layers.Bidirectional`).
+        mask, lengths, ids, training: as in `LSTM`, but outputs of masked steps are zeros, as in Keras.
             With lengths the backward layer starts at each row's true end.
         initial_state: the forward layer's states, then the backward one's, each [batch, units]. None: zeros.
 
