@@ -183,8 +183,13 @@ class Trainer:
     @cached_property
     def step(self) -> Any:
         """One training step, a graph: (fields, state, learning rate) -> (sum and count of each loss, next state)."""
+        matrix, scalar = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([], tf.float32)
+        # One graph for all shapes of independent batches: graphs differ in the last bit, and a run that goes on after a
+        # stop begins with a batch of another shape. Streams have one shape.
+        independent = not tf.nest.flatten(self.task.initial_state(self.model, 1))
+        signature = [tuple(matrix for _ in self.task.fields), (), scalar] if independent else None
         # Autograph would read the source anew, which may have changed since it was imported.
-        return tf.function(self._train_step, reduce_retracing=True, autograph=False)
+        return tf.function(self._train_step, input_signature=signature, reduce_retracing=True, autograph=False)
 
     def _train_step(self, fields: tuple[tf.Tensor, ...], state: Any, rate: tf.Tensor) -> tuple[dict[str, Any], Any]:
         replicas = self.strategy.num_replicas_in_sync

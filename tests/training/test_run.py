@@ -96,7 +96,7 @@ def stopping_after(steps: int, how: str, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield
 
 
-@pytest.mark.parametrize("task", ["char-lm", "translation"])
+@pytest.mark.parametrize("task", sorted(TINY))
 @pytest.mark.parametrize("how", ["signal", "kill"])
 @pytest.mark.parametrize("steps", [3, 11])
 def test_a_stopped_run_reaches_the_same_weights(
