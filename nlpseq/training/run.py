@@ -65,12 +65,14 @@ def train(request: Request, display: Display) -> dict[str, Any]:
     folder = request.folder
     with full_disk("the last checkpoint is whole; make space, then go on with --resume"):
         task, vocabulary = _prepared(request, display)
+        # A checkpoint holds all weights: the model that they came from may be gone by now.
+        begun = (folder / "checkpoints" / "last.npz").exists()
         trainer = Trainer(
             task,
             vocabulary,
             folder,
             display,
-            initialise=lambda model: _transfer(task, model, display),
+            initialise=None if begun else lambda model: _transfer(task, model, display),
             spent_s=time.monotonic() - started,
         )
         display.say(
@@ -108,6 +110,8 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
     display.say("reading the data")
     if source := task.config.training.init_from:
         other = models.find(source)
+        if other.path.resolve() == folder.resolve():
+            raise UserError(f"--init-from {source}: this is the folder to be overwritten: choose another with --output")
         vocabulary = task.adopt_vocabulary(Vocabulary.load(other.path), task.examples("train"))
     else:
         vocabulary = task.fit_vocabulary(task.examples("train"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -224,6 +225,27 @@ def test_transfer_from_a_language_model(tmp_path: Path) -> None:
             ),
             Silent(),
         )  # fmt: skip
+
+
+def test_a_run_goes_on_without_the_model_that_it_started_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, pretrained = write_data(tmp_path, "sentiment"), tmp_path / "pretrained"
+    train(request(pretrained, "sentiment", data, "training.epochs=1"), Silent())
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train(request(whole, "sentiment", data, f"training.init_from={pretrained}"), Silent())
+    with stopping_after(11, "signal", monkeypatch), pytest.raises(Interrupted):
+        train(request(stopped, "sentiment", data, f"training.init_from={pretrained}"), Silent())
+    shutil.rmtree(pretrained)
+    train(Request("sentiment", None, stopped, resume=True), Silent())
+    for expected, found in zip(final_weights(whole), final_weights(stopped), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_model_is_not_overwritten_from_itself(tmp_path: Path) -> None:
+    data, folder = write_data(tmp_path, "sentiment"), tmp_path / "model"
+    train(request(folder, "sentiment", data, "training.epochs=1"), Silent())
+    with pytest.raises(UserError, match=r"--init-from .*model: this is the folder to be overwritten"):
+        train(request(folder, "sentiment", data, f"training.init_from={folder}", overwrite=True), Silent())
+    assert models.find(str(folder)).task == "sentiment"
 
 
 TWO_REPLICAS = """
