@@ -271,8 +271,6 @@ class CharacterLanguageModelling(Task[Config]):
 class GeneratorModel:
     """A trained language model, ready to use."""
 
-    task = CharacterLanguageModelling.name
-
     def __init__(self, model: LanguageModel, vocabulary: Vocabulary) -> None:
         self._model, self._tokenizer = model, vocabulary.tokenizers["text"]
 

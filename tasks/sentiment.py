@@ -330,16 +330,9 @@ class SentimentClassification(Task[Config]):
 class ClassifierModel:
     """A trained classifier, ready to use."""
 
-    task = SentimentClassification.name
-
     def __init__(self, model: Classifier, vocabulary: Vocabulary, config: Config) -> None:
         self._model, self._labels = model, vocabulary.labels
         self._tokenizer, self._limit = vocabulary.tokenizers["text"], config.data.max_length
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return self._labels
 
     def classify(self, text: str) -> Classification:
         """The class of a text, and what each piece had to do with it."""

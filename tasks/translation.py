@@ -371,16 +371,9 @@ class TranslationTask(Task[Config]):
 class TranslationModel:
     """A trained translation model, ready to use."""
 
-    task = TranslationTask.name
-
     def __init__(self, model: EncoderDecoder, vocabulary: Vocabulary, config: Config) -> None:
-        self._model, self._vocabulary, self._config = model, vocabulary, config
+        self._model, self._vocabulary, self._limit = model, vocabulary, config.data.max_length
         self._searches: dict[tuple[int, int], Any] = {}
-
-    @property
-    def languages(self) -> tuple[str, str]:
-        """Source and target, such as ("en", "fr"); empty where the configuration does not say."""
-        return self._config.data.source_language, self._config.data.target_language
 
     def translate(self, text: str, *, beam: int = 4) -> Translation:
         """The best translation; "" gives an empty one. A text too long for the model goes in part by part."""
@@ -428,8 +421,8 @@ class TranslationModel:
         return results
 
     def _parts(self, text: str) -> list[str]:
-        limit = self._config.data.max_length
-        return segments(text, lambda part: len(self._vocabulary.tokenizers["source"].encode(part)) < limit) or [text]
+        encode = self._vocabulary.tokenizers["source"].encode
+        return segments(text, lambda part: len(encode(part)) < self._limit) or [text]
 
     def _encode(self, text: str) -> np.ndarray:
         return np.array([*self._vocabulary.tokenizers["source"].encode(text), END], np.int32)

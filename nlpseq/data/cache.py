@@ -63,10 +63,6 @@ class Corpus:
         offset = np.dtype(self.dtype).itemsize * start
         return np.fromfile(self.folder / f"{field}.ids", self.dtype, stop - start, offset=offset).astype(np.int32)
 
-    def digest(self) -> str:
-        """A name for the content."""
-        return self.folder.name
-
 
 def cache_folder() -> Path:
     """``$NLPSEQ_CACHE``, or ``nlpseq`` in the user's cache folder."""
