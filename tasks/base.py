@@ -56,9 +56,14 @@ class Vocabulary:
         return hashlib.blake2b(repr((parts, self.labels)).encode(), digest_size=16).hexdigest()
 
     def save(self, folder: Path) -> None:
-        for name, tokenizer in self.tokenizers.items():
-            tokenizers.save(tokenizer, folder, name)
-        facts = {"tokenizers": sorted(self.tokenizers), "labels": self.labels}
+        """Writes each tokeniser once, under the first name that it goes by, and ``vocabulary.json``."""
+        files: dict[str, str] = {}
+        first: dict[str, str] = {}
+        for name, tokenizer in sorted(self.tokenizers.items()):
+            files[name] = first.setdefault(tokenizer.digest(), name)
+            if files[name] == name:
+                tokenizers.save(tokenizer, folder, name)
+        facts = {"tokenizers": files, "labels": self.labels}
         write_text(folder / "vocabulary.json", json.dumps(facts, ensure_ascii=False, indent=1))  # last: all is there
 
     @classmethod
@@ -72,11 +77,13 @@ class Vocabulary:
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
             names, labels = facts["tokenizers"], tuple(facts["labels"])
+            files = names if isinstance(names, dict) else {name: name for name in names}  # once a list of names
         except FileNotFoundError:
             raise UserError(f"{folder}: vocabulary.json is missing: this is not a complete model folder") from None
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{file}: damaged: copy the model folder again, or train it again") from None
-        return cls({name: tokenizers.load(folder, name) for name in names}, labels)
+        loaded = {file: tokenizers.load(folder, file) for file in set(files.values())}
+        return cls({name: loaded[file] for name, file in files.items()}, labels)
 
 
 @dataclass(frozen=True)

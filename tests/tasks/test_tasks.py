@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -334,6 +335,22 @@ def test_adopting_a_vocabulary(tmp_path: Path) -> None:
     translation, _ = tiny_task(tmp_path, "translation")
     with pytest.raises(UserError, match="only start from a translation model"):
         translation.adopt_vocabulary(pieces, translation.examples("train"))
+
+
+@pytest.mark.parametrize("shared", ["true", "false"])
+def test_a_vocabulary_is_stored_once_and_comes_back(tmp_path: Path, shared: str) -> None:
+    _, vocabulary = tiny_task(tmp_path, "translation", f"tokenizer.shared={shared}")
+    vocabulary.save(tmp_path)
+    assert [path.name for path in sorted(tmp_path.glob("*.model"))] == ["source.model", "target.model"][
+        : 1 + (shared == "false")
+    ]
+    again = Vocabulary.load(tmp_path)
+    assert again.digest() == vocabulary.digest()
+    assert (again.tokenizers["source"] is again.tokenizers["target"]) == (shared == "true")
+    # Folders of before name the tokenisers in a list, and have a file for each.
+    shutil.copy(tmp_path / "source.model", tmp_path / "target.model")
+    (tmp_path / "vocabulary.json").write_text('{"tokenizers": ["source", "target"], "labels": []}', encoding="utf-8")
+    assert Vocabulary.load(tmp_path).tokenizers["target"].digest() == vocabulary.tokenizers["source"].digest()
 
 
 def test_an_epoch_adds_up(tmp_path: Path, task_name: str) -> None:
