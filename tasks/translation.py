@@ -320,7 +320,8 @@ class TranslationTask(Task[Config]):
         model = EncoderDecoder(
             source_vocabulary=vocabulary.tokenizers["source"].vocabulary_size,
             target_vocabulary=vocabulary.tokenizers["target"].vocabulary_size,
-            shared_vocabulary=self.config.tokenizer.shared,
+            # An adopted vocabulary may be shared or not, whatever the configuration asks of a new one.
+            shared_vocabulary=vocabulary.tokenizers["source"].digest() == vocabulary.tokenizers["target"].digest(),
             **vars(config),
         )
         model.build()

@@ -353,6 +353,13 @@ def test_a_vocabulary_is_stored_once_and_comes_back(tmp_path: Path, shared: str)
     assert Vocabulary.load(tmp_path).tokenizers["target"].digest() == vocabulary.tokenizers["source"].digest()
 
 
+def test_an_adopted_vocabulary_decides_whether_vectors_are_shared(tmp_path: Path) -> None:
+    _, apart = tiny_task(tmp_path, "translation", "tokenizer.shared=false")
+    task, together = tiny_task(tmp_path, "translation", "tokenizer.shared=true")
+    models = [task.build_model(vocabulary) for vocabulary in (apart, together)]
+    assert [model.source_embedding is model.target_embedding for model in models] == [False, True]
+
+
 def test_an_epoch_adds_up(tmp_path: Path, task_name: str) -> None:
     """What the batches of an epoch count is the epoch's size: the schedule goes by it."""
     task, vocabulary = tiny_task(tmp_path, task_name)
