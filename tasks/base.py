@@ -191,11 +191,15 @@ class Task(abc.ABC, Generic[Config]):
 
     def content_key(self, part: Part) -> tuple[object, ...]:
         """Everything besides the vocabulary that a part's ids depend on: the content, and all settings of ``data``."""
-        data = self.config.data
-        spec = {"train": data.train, "valid": data.valid or data.train, "test": data.test or data.train}[part]
+        data, spec = self.config.data, self._spec(part)
         content = self._fingerprint(spec, part if sources.has_part(spec, part) else "train")
         settings = [item for item in vars(data).items() if item[0] not in ("train", "valid", "test")]
         return (content, part, bool(data.valid), settings)
+
+    def _spec(self, part: Part) -> str:
+        """What the part is read from."""
+        data = self.config.data
+        return {"train": data.train, "valid": data.valid or data.train, "test": data.test or data.train}[part]
 
     def _fingerprint(self, spec: str, part: Part) -> str:
         """Names the content; computed once, since all of it must be read."""
@@ -214,7 +218,7 @@ class Task(abc.ABC, Generic[Config]):
                 f"{self.config.data.train}: too few examples to split off a validation part{left_out}: give more, "
                 "or a validation file with --valid"
             )
-        return f"{self.config.data.train}: no example is left for the {part} part{left_out}"
+        return f"{self._spec(part)}: no example is left for the {part} part{left_out}"
 
     def batches(
         self, corpus: Corpus, *, training: bool, epoch: int = 0, first: int = 0, rows_multiple: int = 1

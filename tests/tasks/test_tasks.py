@@ -168,6 +168,26 @@ def test_a_file_is_read_once_to_know_its_content(tmp_path: Path, monkeypatch: py
     assert len({corpus.folder for corpus in corpora}) == 3
 
 
+def test_a_language_model_is_evaluated_on_a_text_too_short_to_train_on(tmp_path: Path) -> None:
+    task, vocabulary = tiny_task(tmp_path, "char-lm")
+    short = tmp_path / "short.txt"
+    short.write_text("The cat.", encoding="utf-8")
+    task.config.data.valid = str(short)
+    assert task.corpus(vocabulary, "valid").ids == (8,)
+    task.config.data.train = str(short)
+    with pytest.raises(DataError, match=r"short.txt: has 8 characters to train on: 8 streams need 128"):
+        task.corpus(vocabulary, "train")
+
+
+def test_a_part_of_which_nothing_is_left_is_named(tmp_path: Path) -> None:
+    task, vocabulary = tiny_task(tmp_path, "translation", "data.max_length=6")
+    own = tmp_path / "own.tsv"
+    own.write_text(f"source\ttarget\n{'cat ' * 9}\tchat\n", encoding="utf-8")
+    task.config.data.test = str(own)
+    with pytest.raises(UserError, match=r"own.tsv: no example is left for the test part; 1 pairs longer"):
+        task.corpus(vocabulary, "test")
+
+
 def test_language_model_carries_its_state(tmp_path: Path) -> None:
     """Two halves with the state carried over give the logits of the whole."""
     task, vocabulary = tiny_task(tmp_path, "char-lm", "model.dropout=0.0")
