@@ -303,7 +303,7 @@ class GeneratorModel:
                 "top-p above 0 and at most 1"
             )
         ids = _ids(prompt or "\n", self._tokenizer)
-        if isinstance(self._tokenizer, SentencePiece) and prompt:
+        if isinstance(self._tokenizer, SentencePiece) and prompt and not prompt.endswith("\n"):
             ids = ids[:-1]  # the line goes on
         logits, states = self._read(np.array([ids], np.int32))
         drawn = self._draw(logits, states, length, temperature, top_k, top_p, seed).numpy()[0].tolist()

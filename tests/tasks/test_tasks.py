@@ -220,6 +220,7 @@ def test_generation_goes_on_from_the_prompt_and_repeats_with_its_seed(tmp_path: 
     assert len(one.text) <= len("The old") + 30
     assert generator.generate("The old", length=30, seed=3) == one
     assert generator.generate("The old", length=30, seed=4).text != one.text
+    assert generator.generate("The old\n", length=30, seed=3).text.startswith("The old\n")
     with pytest.raises(UserError, match="temperature -1"):
         generator.generate("", temperature=-1)
 
