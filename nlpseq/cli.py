@@ -16,6 +16,7 @@ from nlpseq.errors import MachineError, UserError, full_disk
 from nlpseq.version import __version__
 
 _MOST_CHARACTERS = 100_000  # in one line; more is a file in the wrong form
+_MOST_BYTES = 4 * _MOST_CHARACTERS + 5  # UTF-8, with a byte order mark and an end of line
 _INTERRUPTED = 130
 
 
@@ -367,7 +368,10 @@ def _lines(texts: tuple[str, ...], file: Path | None) -> Iterator[Iterable[str]]
 def _decoded(stream: IO[bytes], name: str) -> Iterator[str]:
     from nlpseq.errors import DataError
 
-    for number, line in enumerate(iter(lambda: stream.readline(4 * _MOST_CHARACTERS + 4), b""), start=1):
+    for number, line in enumerate(iter(lambda: stream.readline(_MOST_BYTES), b""), start=1):
+        where = f"{name}, line {number}"
+        if len(line) == _MOST_BYTES and not line.endswith(b"\n"):  # cut off, perhaps inside of a character
+            raise _too_long(where)
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:
@@ -376,13 +380,17 @@ def _decoded(stream: IO[bytes], name: str) -> Iterator[str]:
                 file=name,
                 line=number,
             ) from None
-        yield _checked_line(text, f"{name}, line {number}")
+        yield _checked_line(text, where)
 
 
 def _checked_line(text: str, where: str) -> str:
     if len(text) > _MOST_CHARACTERS:
-        raise UserError(f"{where}: more than {_MOST_CHARACTERS:,} characters in one line: cut it into lines")
+        raise _too_long(where)
     return text
+
+
+def _too_long(where: str) -> UserError:
+    return UserError(f"{where}: more than {_MOST_CHARACTERS:,} characters in one line: cut it into lines")
 
 
 @contextmanager

@@ -64,6 +64,12 @@ def test_translate_arguments_and_lines(home: Path) -> None:
     assert lines.stdout.splitlines()[3] == result.stdout.splitlines()[1]
 
 
+def test_a_line_too_long_is_said_to_be_so(home: Path) -> None:
+    result = nlpseq("classify", input="\ufeff".encode() + "文".encode() * 200_000)  # cut inside of a character
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "standard input, line 1: more than 100,000 characters" in result.stderr
+
+
 def test_translate_json_and_n_best(home: Path) -> None:
     record = json.loads(nlpseq("translate", "--json", "one cat").stdout)
     assert record["source"] == "one cat"
