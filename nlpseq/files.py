@@ -14,7 +14,14 @@ _TEMPORARY = re.compile(r"\.[0-9a-f]{8}\..+")
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` to write to; renamed to ``path`` at the end, removed after an error."""
+    """A temporary path beside ``path`` to write to; renamed to ``path`` at the end, removed after an error.
+
+    What is no file, such as ``/dev/null`` or a pipe, is written to as it is, and a link goes on pointing where it did.
+    """
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays: libraries choose a format by it.
     temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
