@@ -191,7 +191,7 @@ class _Recurrent(keras.layers.Layer):
         """
         kernel, recurrent_kernel, bias, recurrent_bias = self._weights()
         path = self.path(training=training, masked=mask is not None)
-        if path == "cudnn":
+        if path == "cudnn" and self.cudnn_mode is not None:
             sequence = inputs if table is None else tf.gather(table, inputs)
             biases = (bias, recurrent_bias)
             return cudnn.run(self.cudnn_mode, sequence, kernel, recurrent_kernel, biases, initial, lengths)
