@@ -193,6 +193,7 @@ def test_a_damaged_model_folder(home: Path, tmp_path: Path) -> None:
         result = nlpseq("translate", "--model", folder, "x")
         assert result.exit_code == 2, (name, result.output)
         assert "Traceback" not in result.output
+        assert "not finished" not in result.output  # which would advise to go on with the training
         (folder / name).unlink()
         result = nlpseq("translate", "--model", folder, "x")
         assert result.exit_code == 2, (name, result.output)

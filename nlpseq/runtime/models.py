@@ -65,6 +65,8 @@ def find(name: str) -> ModelFolder:
     for path in (Path(name), LOCAL_MODELS / name):
         if folder := _model_folder(path):
             return folder
+        if (path / "config.toml").is_file() and (path / "model.keras").is_file():
+            raise UserError(f"{path / 'config.toml'}: damaged: copy the model folder again, or train it again")
         if (path / "config.toml").is_file():
             raise UserError(f"{path}: training has not finished here: nlpseq train-task … --output {path} --resume")
         if path.is_dir() and any(path.iterdir()) and path != Path(name):

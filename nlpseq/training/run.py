@@ -98,7 +98,7 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
         if not (folder / "config.toml").exists():
             raise UserError(f"{folder}: nothing to resume: there is no config.toml in it")
         named = configuration.named_task(folder / "config.toml")
-        if named != request.task:
+        if named not in (None, request.task):
             raise UserError(f"{folder}: this is a {named} model: nlpseq train-task {named} --output {folder} --resume")
         task = task_type(models.folder_config(task_type, folder))
     else:

@@ -173,6 +173,9 @@ def test_resume_says_what_is_not_there(tmp_path: Path) -> None:
     (folder / "checkpoints" / "last.npz").write_bytes(b"PK")
     with pytest.raises(UserError, match="checkpoint is damaged"):
         train(Request("sentiment", None, folder, resume=True), Silent())
+    (folder / "config.toml").write_text('task = "senti', encoding="utf-8")
+    with pytest.raises(UserError, match=r"config.toml: cut off"):
+        train(Request("sentiment", None, folder, resume=True), Silent())
 
 
 def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
