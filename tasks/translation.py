@@ -316,13 +316,13 @@ class TranslationTask(Task[Config]):
         return source, target
 
     def build_model(self, vocabulary: Vocabulary) -> EncoderDecoder:
-        config = self.config.model
+        source, target = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"]
         model = EncoderDecoder(
-            source_vocabulary=vocabulary.tokenizers["source"].vocabulary_size,
-            target_vocabulary=vocabulary.tokenizers["target"].vocabulary_size,
+            source_vocabulary=source.vocabulary_size,
+            target_vocabulary=target.vocabulary_size,
             # An adopted vocabulary may be shared or not, whatever the configuration asks of a new one.
-            shared_vocabulary=vocabulary.tokenizers["source"].digest() == vocabulary.tokenizers["target"].digest(),
-            **vars(config),
+            shared_vocabulary=source is target or source.digest() == target.digest(),
+            **vars(self.config.model),
         )
         model.build()
         return model
