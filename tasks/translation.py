@@ -27,7 +27,7 @@ from nlpseq.data.sources import Record
 from nlpseq.decoding import Hypotheses, beam_search, greedy_search
 from nlpseq.errors import UserError
 from nlpseq.layers.attention import AdditiveAttention, MultiplicativeAttention
-from nlpseq.layers.cross_entropy import cross_entropy
+from nlpseq.layers.cross_entropy import output_cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack, last_outputs
 from nlpseq.runtime.results import Translation
@@ -188,6 +188,8 @@ class EncoderDecoder(keras.Model):
     def build(self, input_shape: Any = None) -> None:
         if self.built:
             return
+        if not self.tied:
+            self.output_layer.build((None, self.readout.units))
         self.output_bias = self.add_weight(shape=(self.target_vocabulary,), initializer="zeros", name="output_bias")
         self.built = True
         self((tf.ones([1, 2], tf.int32), tf.ones([1, 2], tf.int32)))
@@ -236,12 +238,15 @@ class EncoderDecoder(keras.Model):
 
     def logits(self, readout: tf.Tensor) -> tf.Tensor:
         """float [..., embedding] to float [..., target_vocabulary]."""
-        if not self.tied:
-            return self.output_layer(readout) + tf.cast(self.output_bias, readout.dtype)
-        vectors = tf.cast(self.target_embedding.embeddings, readout.dtype)
-        flat = tf.matmul(tf.reshape(readout, [-1, readout.shape[-1]]), vectors, transpose_b=True)
+        weights, bias = self.output_weights(readout.dtype)
+        flat = tf.matmul(tf.reshape(readout, [-1, readout.shape[-1]]), weights, transpose_b=True)
         shape = tf.concat([tf.shape(readout)[:-1], [self.target_vocabulary]], axis=0)
-        return tf.reshape(flat + tf.cast(self.output_bias, readout.dtype), shape)
+        return tf.reshape(flat + bias, shape)
+
+    def output_weights(self, dtype: tf.DType) -> tuple[tf.Tensor, tf.Tensor]:
+        """The output layer's weights [target_vocabulary, embedding] and bias."""
+        weights = self.target_embedding.embeddings if self.tied else tf.transpose(self.output_layer.kernel)
+        return tf.cast(weights, dtype), tf.cast(self.output_bias, dtype)
 
     def _decode(
         self, previous: tf.Tensor, states: list[tf.Tensor], memory: Memory, training: bool | None, beam: Any = None
@@ -336,7 +341,12 @@ class TranslationTask(Task[Config]):
         readout, _ = model.read_out(source, _shifted(target), training=True)
         real = tf.where(target != PAD)  # logits of padding would cost as much as those of words
         targets = tf.gather_nd(target, real)
-        losses = cross_entropy(model.logits(tf.gather_nd(readout, real)), targets, self.config.training.label_smoothing)
+        losses = output_cross_entropy(
+            tf.gather_nd(readout, real),
+            *model.output_weights(readout.dtype),
+            targets,
+            self.config.training.label_smoothing,
+        )
         return {"cross_entropy": Loss(tf.reduce_sum(losses), tf.cast(tf.size(targets), tf.float32))}, state
 
     def evaluate(

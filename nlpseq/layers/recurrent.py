@@ -195,8 +195,8 @@ class _Recurrent(keras.layers.Layer):
             sequence = inputs if table is None else tf.gather(table, inputs)
             biases = (bias, recurrent_bias)
             return cudnn.run(self.cudnn_mode, sequence, kernel, recurrent_kernel, biases, initial, lengths)
-        # Rows of a table are one more factor in each step's product: worth it where they are few.
-        if path == "block" and (table is None or table.shape[0] <= self.units):
+        # The block kernels multiply the input, or rows of a table, in each step: worth it where it is not wide.
+        if path == "block" and (inputs.shape[-1] if table is None else table.shape[0]) <= self.units:
             if table is not None:
                 kernel = tf.matmul(table, kernel)
             results = block_lstm.run(inputs, kernel, recurrent_kernel, bias, initial, every_state=lengths is not None)

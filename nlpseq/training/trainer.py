@@ -25,10 +25,12 @@ from nlpseq.tasks.base import Task, Vocabulary
 from nlpseq.training import checkpoints
 from nlpseq.training.checkpoints import Progress
 from nlpseq.training.devices import make_strategy
+from nlpseq.training.optimizers import make_optimizer
 from nlpseq.training.progress import Display, duration
 from nlpseq.training.schedules import learning_rate
 
 _PREFETCHED_BATCHES = 4
+_AVERAGED_STEPS = 8  # between updates of the averaged weights, which go over all of them on one core
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
@@ -74,7 +76,7 @@ class Trainer:
             self.model = task.build_model(vocabulary)
             if initialise is not None:
                 initialise(self.model)
-            self.optimizer = _optimizer(self.config)
+            self.optimizer = make_optimizer(self.config)
             self.optimizer.build(self.model.trainable_variables)
         # One copy, not one a replica: it is only read to evaluate and save.
         self.average = [tf.Variable(variable.numpy()) for variable in self.model.trainable_variables]
@@ -229,15 +231,18 @@ class Trainer:
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply(gradients, variables)
         if self.config.ema:
-            step = tf.cast(self.optimizer.iterations, tf.float32)
-            # A short memory at first, so that the average does not remember the random start.
-            keep = tf.minimum(self.config.ema, (1.0 + step) / (10.0 + step))
-            for average, variable in zip(self.average, variables, strict=True):
-                average.assign_add((1.0 - keep) * (tf.cast(variable.value, tf.float32) - average))
+            tf.cond(self.optimizer.iterations % _AVERAGED_STEPS == 0, self._update_average, lambda: None)
         state = tf.nest.map_structure(
             lambda tensor: tf.concat(self.strategy.experimental_local_results(tensor), axis=0), state
         )
         return losses, state
+
+    def _update_average(self) -> None:
+        step = tf.cast(self.optimizer.iterations, tf.float32)
+        # A short memory at first, so that the average does not remember the random start.
+        keep = tf.minimum(self.config.ema, (1.0 + step) / (10.0 + step)) ** _AVERAGED_STEPS
+        for average, variable in zip(self.average, self.model.trainable_variables, strict=True):
+            average.assign_add((1.0 - keep) * (tf.cast(variable.value, tf.float32) - average))
 
     def _dataset(self, corpus: Corpus) -> Iterator[Any]:
         def generate() -> Iterator[Any]:
@@ -328,14 +333,6 @@ def _dtype_policy(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    if config.optimizer == "adamw":
-        return keras.optimizers.AdamW(config.learning_rate, weight_decay=config.weight_decay)
-    if config.optimizer == "sgd":
-        return keras.optimizers.SGD(config.learning_rate)
-    return keras.optimizers.Adam(config.learning_rate)
 
 
 @contextmanager

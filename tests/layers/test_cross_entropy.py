@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nlpseq.layers.cross_entropy import cross_entropy
+from nlpseq.layers.cross_entropy import cross_entropy, output_cross_entropy
 
 
 def by_hand(logits: np.ndarray, targets: np.ndarray, smoothing: float) -> np.ndarray:
@@ -79,3 +79,38 @@ def test_batch_and_length_may_be_unknown() -> None:
     )
     logits, targets = np.random.default_rng(3).normal(size=(2, 4, 5)).astype(np.float32), np.ones((2, 4), np.int32)
     np.testing.assert_allclose(traced(logits, targets), by_hand(logits, targets, 0.1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_with_the_output_layer_it_is_the_same(dtype: str, smoothing: float) -> None:
+    """Losses and all gradients, with targets that occur several times and a loss that does not count."""
+    generator = np.random.default_rng(4)
+    hidden, weights, bias = (tf.constant(generator.normal(size=size), dtype) for size in [(6, 5), (7, 5), (7,)])
+    targets, counts = tf.constant([2, 2, 0, 6, 2, 1]), tf.constant([1.0, 0.5, 2.0, 1.0, 0.0, 3.0])
+
+    def of_logits(hidden: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        hidden, weights, bias = (tf.cast(tensor, tf.float32) for tensor in (hidden, weights, bias))
+        logits = tf.matmul(hidden, weights, transpose_b=True) + bias
+        labels = (1 - smoothing) * tf.one_hot(targets, 7) + smoothing / 7
+        return tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+
+    results = []
+    for function in (of_logits, lambda *inputs: output_cross_entropy(*inputs, targets, smoothing)):
+        with tf.GradientTape() as tape:
+            tape.watch([hidden, weights, bias])
+            losses = function(hidden, weights, bias)
+            loss = tf.reduce_sum(losses * counts)
+        results.append([losses, *tape.gradient(loss, [hidden, weights, bias])])
+    for theirs, ours in zip(*results, strict=True):
+        assert ours.dtype == theirs.dtype
+        tolerance = 1e-5 if dtype == "float32" else 0.06
+        np.testing.assert_allclose(tf.cast(ours, tf.float32), tf.cast(theirs, tf.float32), atol=tolerance)
+
+
+def test_equals_tensorflow_at_size() -> None:
+    generator = tf.random.Generator.from_seed(5)
+    logits = 5 * generator.normal([300, 6000])
+    targets = generator.uniform([300], 0, 6000, tf.int32)
+    theirs = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    np.testing.assert_allclose(cross_entropy(logits, targets), theirs, rtol=2e-6)

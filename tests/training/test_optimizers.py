@@ -1,0 +1,37 @@
+"""The fused Adam against Keras' own."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nlpseq.config import TrainingConfig
+from nlpseq.training.optimizers import FusedAdam, make_optimizer
+
+
+@pytest.mark.parametrize("weight_decay", [None, 0.1])
+def test_steps_equal_keras(weight_decay: float | None) -> None:
+    generator = np.random.default_rng(1)
+    start, gradients = generator.normal(size=(4, 3)), generator.normal(size=(5, 4, 3))
+    results = []
+    for kind in (keras.optimizers.Adam, FusedAdam):
+        variable = keras.Variable(start, dtype="float32")
+        optimizer = kind(0.01, weight_decay=weight_decay)
+        optimizer.build([variable])
+        step = tf.function(lambda gradient, o=optimizer, v=variable: o.apply([gradient], [v]), autograph=False)
+        for gradient in gradients:
+            step(tf.constant(gradient, tf.float32))
+        results.append([variable.numpy(), *(own.numpy() for own in optimizer.variables)])
+    assert np.abs(results[0][0] - start).max() > 0.02
+    for theirs, ours in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+def test_optimizers_by_name() -> None:
+    adamw = make_optimizer(TrainingConfig(optimizer="adamw", weight_decay=0.2))
+    assert isinstance(adamw, FusedAdam)
+    assert adamw.weight_decay == 0.2
+    assert make_optimizer(TrainingConfig(optimizer="adam", weight_decay=0.2)).weight_decay is None
+    assert isinstance(make_optimizer(TrainingConfig(optimizer="sgd")), keras.optimizers.SGD)
