@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,16 @@ import tensorflow as tf
 
 from nlpseq.config import TrainingConfig
 from nlpseq.training.optimizers import FusedAdam, make_optimizer
+
+
+def stepper(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> Any:
+    """A graph that takes a gradient and updates the variable."""
+
+    @tf.function(autograph=False)
+    def step(gradient: tf.Tensor) -> None:
+        optimizer.apply([gradient], [variable])
+
+    return step
 
 
 @pytest.mark.parametrize("weight_decay", [None, 0.1])
@@ -20,7 +32,7 @@ def test_steps_equal_keras(weight_decay: float | None) -> None:
         variable = keras.Variable(start, dtype="float32")
         optimizer = kind(0.01, weight_decay=weight_decay)
         optimizer.build([variable])
-        step = tf.function(lambda gradient, o=optimizer, v=variable: o.apply([gradient], [v]), autograph=False)
+        step = stepper(optimizer, variable)
         for gradient in gradients:
             step(tf.constant(gradient, tf.float32))
         results.append([variable.numpy(), *(own.numpy() for own in optimizer.variables)])
