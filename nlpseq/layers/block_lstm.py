@@ -41,7 +41,7 @@ def run(
         every_state: return the states after each step, not only h.
 
     Returns:
-        As :func:`nlpseq.layers.cells.run`: h after each step [time, batch, units] and h and c after the last one, each
+        As :func:`nlpseq.layers.bptt.run`: h after each step [time, batch, units] and h and c after the last one, each
         [batch, units]; with `every_state` h and c after each step.
     """
     bias = tf.zeros_like(kernel[0]) if bias is None else bias

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from nlpseq.layers.recurrent import LAYERS, Bidirectional
-from nlpseq.layers.regularisation import Dropout
+from nlpseq.layers.bidirectional import Bidirectional
+from nlpseq.layers.recurrent import LAYERS
+from nlpseq.layers.regularisation import Dropout, Regularisation
 
 
 @keras.saving.register_keras_serializable(package="nlpseq")
@@ -24,6 +26,9 @@ class RecurrentStack(keras.layers.Layer):
         depth: at least 1.
         bidirectional: outputs have 2 x units.
         dropout: on the input of each layer but the first.
+        regularisation: of each layer (and direction), the first one's input included: a `Regularisation`, its fields as
+            a dict, or None for nothing.
+        seed: of its masks, which differ between the layers; drawn from Keras' global seed where it is None.
 
     Call arguments:
         sequence: float [batch, time, features].
@@ -44,6 +49,8 @@ class RecurrentStack(keras.layers.Layer):
         *,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        regularisation: Regularisation | dict[str, Any] | None = None,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -51,14 +58,20 @@ class RecurrentStack(keras.layers.Layer):
             raise ValueError(f"RecurrentStack(cell={cell!r}): choose rnn, lstm or gru")
         self.cell, self.units, self.depth = cell, units, depth
         self.bidirectional, self.dropout = bidirectional, dropout
-        options = {"return_sequences": True, "return_state": True}
-        self.layers = [
-            Bidirectional(cell, units, return_sequences=True, name=f"layer_{index}")
-            if bidirectional
-            else LAYERS[cell](units, name=f"layer_{index}", **options)
-            for index in range(depth)
-        ]
+        self.regularisation, self.seed = Regularisation.of(regularisation), seed
+        self.layers = [self._layer(index) for index in range(depth)]
         self.dropouts = [Dropout(dropout, name=f"dropout_{index}") for index in range(1, depth)]
+
+    def _layer(self, index: int) -> keras.layers.Layer:
+        options: dict[str, Any] = {
+            "return_sequences": True,
+            "name": f"layer_{index}",
+            "regularisation": self.regularisation,
+            "seed": None if self.seed is None else self.seed + 2 * index,  # one for each direction
+        }
+        if self.bidirectional:
+            return Bidirectional(self.cell, self.units, **options)
+        return LAYERS[self.cell](self.units, return_state=True, **options)
 
     @property
     def states_per_layer(self) -> int:
@@ -110,6 +123,8 @@ class RecurrentStack(keras.layers.Layer):
             "depth": self.depth,
             "bidirectional": self.bidirectional,
             "dropout": self.dropout,
+            "regularisation": dataclasses.asdict(self.regularisation),
+            "seed": self.seed,
         }
 
 

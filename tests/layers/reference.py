@@ -4,6 +4,9 @@ Nothing here is fast. `nlpseq.layers` is tested against it, and it is tested aga
 Keras' layout: W [features, gates * units], R [units, gates * units], b [gates * units], the gates side by side.
 
 Names: `d_v` is the loss' gradient of the value v. `pre` is a gate before its activation. `@` is the matrix product.
+
+Regularisation inside a step: `drop` is what h is multiplied with where it enters the recurrent product (1 without
+dropout), `zoneout` how much of each old state stays, and some cells have layer normalisation.
 """
 
 # ruff: noqa: N806 (matrices are capitals, as in the papers)
@@ -11,13 +14,14 @@ Names: `d_v` is the loss' gradient of the value v. `pre` is a gate before its ac
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 Array = np.ndarray
 States = tuple[Array, ...]
-Weights = tuple[Array, Array, Array]
+Weights = tuple[Array, ...]
 
 
 def sigmoid(pre: Array) -> Array:
@@ -32,7 +36,7 @@ def gates(matrix: Array, count: int) -> list[Array]:
 class Cell(Protocol):
     """One step of a network and that step's gradient."""
 
-    def step(self, x: Array, states: States, weights: Weights) -> tuple[States, Any]:
+    def step(self, x: Array, states: States, weights: Weights, drop: Array | float = 1.0) -> tuple[States, Any]:
         """The states after the step, and what its gradient needs."""
 
     def step_gradient(self, d_states: States, kept: Any, weights: Weights) -> tuple[Array, States, Weights]:
@@ -45,39 +49,42 @@ class Simple:
     def __init__(self, activation: str = "tanh") -> None:
         self.activation = activation
 
-    def step(self, x: Array, states: States, weights: Weights) -> tuple[States, Any]:
+    def step(self, x: Array, states: States, weights: Weights, drop: Array | float = 1.0) -> tuple[States, Any]:
         W, R, b = weights
         (h,) = states
-        pre = x @ W + h @ R + b
+        seen = drop * h
+        pre = x @ W + seen @ R + b
         h_new = np.tanh(pre) if self.activation == "tanh" else np.maximum(pre, 0)
-        return (h_new,), (x, h, h_new)
+        return (h_new,), (x, seen, drop, h_new)
 
     def step_gradient(self, d_states: States, kept: Any, weights: Weights) -> tuple[Array, States, Weights]:
         W, R, _ = weights
-        x, h, h_new = kept
+        x, seen, drop, h_new = kept
         (d_h_new,) = d_states
         d_pre = d_h_new * (1 - h_new**2) if self.activation == "tanh" else d_h_new * (h_new > 0)
-        return d_pre @ W.T, (d_pre @ R.T,), (x.T @ d_pre, h.T @ d_pre, d_pre.sum(axis=0))
+        d_seen = d_pre @ R.T
+        return d_pre @ W.T, (drop * d_seen,), (x.T @ d_pre, seen.T @ d_pre, d_pre.sum(axis=0))
 
 
 class LSTM:
     """Long short-term memory with a forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000): i, f, g, o."""
 
-    def step(self, x: Array, states: States, weights: Weights) -> tuple[States, Any]:
+    def step(self, x: Array, states: States, weights: Weights, drop: Array | float = 1.0) -> tuple[States, Any]:
         W, R, b = weights
         h, c = states
-        pre_i, pre_f, pre_g, pre_o = gates(x @ W + h @ R + b, 4)
+        seen = drop * h
+        pre_i, pre_f, pre_g, pre_o = gates(x @ W + seen @ R + b, 4)
         i = sigmoid(pre_i)  # how much of the candidate goes in
         f = sigmoid(pre_f)  # how much of the old cell stays
         g = np.tanh(pre_g)  # the candidate
         o = sigmoid(pre_o)  # how much of the cell is shown
         c_new = f * c + i * g
         h_new = o * np.tanh(c_new)
-        return (h_new, c_new), (x, h, c, i, f, g, o, c_new)
+        return (h_new, c_new), (x, seen, drop, c, i, f, g, o, c_new)
 
     def step_gradient(self, d_states: States, kept: Any, weights: Weights) -> tuple[Array, States, Weights]:
         W, R, _ = weights
-        x, h, c, i, f, g, o, c_new = kept
+        x, seen, drop, c, i, f, g, o, c_new = kept
         d_h_new, d_c_new = d_states
         # h' = o * tanh(c')
         d_o = d_h_new * np.tanh(c_new)
@@ -87,58 +94,61 @@ class LSTM:
         d_i, d_g = d_c_new * g, d_c_new * i
         # sigmoid' = s (1 - s), tanh' = 1 - t^2
         d_pre = np.concatenate([d_i * i * (1 - i), d_f * f * (1 - f), d_g * (1 - g**2), d_o * o * (1 - o)], axis=1)
-        return d_pre @ W.T, (d_pre @ R.T, d_c), (x.T @ d_pre, h.T @ d_pre, d_pre.sum(axis=0))
+        d_seen = d_pre @ R.T
+        return d_pre @ W.T, (drop * d_seen, d_c), (x.T @ d_pre, seen.T @ d_pre, d_pre.sum(axis=0))
 
 
 class GRU:
     """Gated recurrent unit, the reset gate before the recurrent product (Cho et al. 2014). Gates: z, r, g."""
 
-    def step(self, x: Array, states: States, weights: Weights) -> tuple[States, Any]:
+    def step(self, x: Array, states: States, weights: Weights, drop: Array | float = 1.0) -> tuple[States, Any]:
         W, R, b = weights
         R_z, R_r, R_g = gates(R, 3)
         (h,) = states
+        seen = drop * h
         x_z, x_r, x_g = gates(x @ W + b, 3)
-        z = sigmoid(x_z + h @ R_z)  # how much of the old state stays
-        r = sigmoid(x_r + h @ R_r)  # how much of the old state the candidate sees
-        g = np.tanh(x_g + (r * h) @ R_g)  # the candidate
+        z = sigmoid(x_z + seen @ R_z)  # how much of the old state stays
+        r = sigmoid(x_r + seen @ R_r)  # how much of the old state the candidate sees
+        g = np.tanh(x_g + (r * seen) @ R_g)  # the candidate
         h_new = z * h + (1 - z) * g
-        return (h_new,), (x, h, z, r, g)
+        return (h_new,), (x, h, seen, drop, z, r, g)
 
     def step_gradient(self, d_states: States, kept: Any, weights: Weights) -> tuple[Array, States, Weights]:
         W, R, _ = weights
         R_z, R_r, R_g = gates(R, 3)
-        x, h, z, r, g = kept
+        x, h, seen, drop, z, r, g = kept
         (d_h_new,) = d_states
         # h' = z * h + (1 - z) * g
         d_z, d_g, d_h = d_h_new * (h - g), d_h_new * (1 - z), d_h_new * z
-        # g = tanh(x_g + (r * h) R_g)
+        # g = tanh(x_g + (r * seen) R_g)
         d_pre_g = d_g * (1 - g**2)
-        d_seen = d_pre_g @ R_g.T
-        d_r, d_h = d_seen * h, d_h + d_seen * r
+        d_product = d_pre_g @ R_g.T
+        d_r, d_seen = d_product * seen, d_product * r
         d_pre_z, d_pre_r = d_z * z * (1 - z), d_r * r * (1 - r)
-        d_h = d_h + d_pre_z @ R_z.T + d_pre_r @ R_r.T
+        d_seen = d_seen + d_pre_z @ R_z.T + d_pre_r @ R_r.T
         d_pre = np.concatenate([d_pre_z, d_pre_r, d_pre_g], axis=1)
-        d_R = np.concatenate([h.T @ d_pre_z, h.T @ d_pre_r, (r * h).T @ d_pre_g], axis=1)
-        return d_pre @ W.T, (d_h,), (x.T @ d_pre, d_R, d_pre.sum(axis=0))
+        d_R = np.concatenate([seen.T @ d_pre_z, seen.T @ d_pre_r, (r * seen).T @ d_pre_g], axis=1)
+        return d_pre @ W.T, (d_h + drop * d_seen,), (x.T @ d_pre, d_R, d_pre.sum(axis=0))
 
 
 class ResetAfterGRU:
     """Gated recurrent unit, the reset gate after the recurrent product, as cuDNN has it. b is [2, 3 * units]."""
 
-    def step(self, x: Array, states: States, weights: Weights) -> tuple[States, Any]:
+    def step(self, x: Array, states: States, weights: Weights, drop: Array | float = 1.0) -> tuple[States, Any]:
         W, R, b = weights
         (h,) = states
+        seen = drop * h
         x_z, x_r, x_g = gates(x @ W + b[0], 3)
-        h_z, h_r, h_g = gates(h @ R + b[1], 3)
+        h_z, h_r, h_g = gates(seen @ R + b[1], 3)
         z = sigmoid(x_z + h_z)
         r = sigmoid(x_r + h_r)
         g = np.tanh(x_g + r * h_g)
         h_new = z * h + (1 - z) * g
-        return (h_new,), (x, h, z, r, g, h_g)
+        return (h_new,), (x, h, seen, drop, z, r, g, h_g)
 
     def step_gradient(self, d_states: States, kept: Any, weights: Weights) -> tuple[Array, States, Weights]:
         W, R, _ = weights
-        x, h, z, r, g, h_g = kept
+        x, h, seen, drop, z, r, g, h_g = kept
         (d_h_new,) = d_states
         # h' = z * h + (1 - z) * g
         d_z, d_g, d_h = d_h_new * (h - g), d_h_new * (1 - z), d_h_new * z
@@ -149,11 +159,167 @@ class ResetAfterGRU:
         d_from_x = np.concatenate([d_pre_z, d_pre_r, d_pre_g], axis=1)
         d_from_h = np.concatenate([d_pre_z, d_pre_r, d_h_g], axis=1)
         d_b = np.stack([d_from_x.sum(axis=0), d_from_h.sum(axis=0)])
-        return d_from_x @ W.T, (d_h + d_from_h @ R.T,), (x.T @ d_from_x, h.T @ d_from_h, d_b)
+        d_seen = d_from_h @ R.T
+        return d_from_x @ W.T, (d_h + drop * d_seen,), (x.T @ d_from_x, seen.T @ d_from_h, d_b)
+
+
+def normalise(vectors: Array) -> tuple[Array, Array]:
+    """Vectors [batch, n] with mean 0 and variance 1, and one over the deviation they had [batch, 1]."""
+    centred = vectors - vectors.mean(axis=1, keepdims=True)
+    inverse = 1 / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
+    return centred * inverse, inverse
+
+
+def normalise_gradient(d_normalised: Array, normalised: Array, inverse: Array) -> Array:
+    """Of the vectors, from that of the normalised ones: a change of all alike, or of their scale, changes nothing."""
+    of_mean = d_normalised.mean(axis=1, keepdims=True)
+    of_deviation = (d_normalised * normalised).mean(axis=1, keepdims=True)
+    return inverse * (d_normalised - of_mean - normalised * of_deviation)
+
+
+class LayerNormSimple(Simple):
+    """h' = activation(LN(x W + h R)) (Ba et al. 2016, equation 4). Weights: W, R, b, gain; b is the bias of LN."""
+
+    def step(self, x: Array, states: States, weights: Weights, drop: Array | float = 1.0) -> tuple[States, Any]:
+        W, R, b, gain = weights
+        (h,) = states
+        seen = drop * h
+        n, inverse = normalise(x @ W + seen @ R)
+        pre = gain * n + b
+        h_new = np.tanh(pre) if self.activation == "tanh" else np.maximum(pre, 0)
+        return (h_new,), (x, seen, drop, n, inverse, h_new)
+
+    def step_gradient(self, d_states: States, kept: Any, weights: Weights) -> tuple[Array, States, Weights]:
+        W, R, _, gain = weights
+        x, seen, drop, n, inverse, h_new = kept
+        (d_h_new,) = d_states
+        d_pre = d_h_new * (1 - h_new**2) if self.activation == "tanh" else d_h_new * (h_new > 0)
+        d_total = normalise_gradient(d_pre * gain, n, inverse)
+        d_weights = (x.T @ d_total, seen.T @ d_total, d_pre.sum(axis=0), (d_pre * n).sum(axis=0))
+        return d_total @ W.T, (drop * (d_total @ R.T),), d_weights
+
+
+class LayerNormLSTM:
+    """Ba et al. 2016, supplementary material: LN of each product and of the new cell.
+
+    Weights: W, R, b, the gains of LN(x W) and LN(h R), the gain and the bias of LN(c').
+    """
+
+    def step(self, x: Array, states: States, weights: Weights, drop: Array | float = 1.0) -> tuple[States, Any]:
+        W, R, b, gain_x, gain_h, gain_c, bias_c = weights
+        h, c = states
+        seen = drop * h
+        n_x, inverse_x = normalise(x @ W)
+        n_h, inverse_h = normalise(seen @ R)
+        pre_i, pre_f, pre_g, pre_o = gates(gain_x * n_x + gain_h * n_h + b, 4)
+        i, f, g, o = sigmoid(pre_i), sigmoid(pre_f), np.tanh(pre_g), sigmoid(pre_o)
+        c_new = f * c + i * g
+        n_c, inverse_c = normalise(c_new)
+        shown = np.tanh(gain_c * n_c + bias_c)
+        h_new = o * shown
+        kept = (x, seen, drop, c, i, f, g, o, shown, n_x, inverse_x, n_h, inverse_h, n_c, inverse_c)
+        return (h_new, c_new), kept
+
+    def step_gradient(self, d_states: States, kept: Any, weights: Weights) -> tuple[Array, States, Weights]:
+        W, R, _, gain_x, gain_h, gain_c, _ = weights
+        x, seen, drop, c, i, f, g, o, shown, n_x, inverse_x, n_h, inverse_h, n_c, inverse_c = kept
+        d_h_new, d_c_new = d_states
+        # h' = o * tanh(LN(c'))
+        d_o, d_shown = d_h_new * shown, d_h_new * o
+        d_pre_c = d_shown * (1 - shown**2)
+        d_c_new = d_c_new + normalise_gradient(d_pre_c * gain_c, n_c, inverse_c)
+        # c' = f * c + i * g
+        d_f, d_c = d_c_new * c, d_c_new * f
+        d_i, d_g = d_c_new * g, d_c_new * i
+        d_pre = np.concatenate([d_i * i * (1 - i), d_f * f * (1 - f), d_g * (1 - g**2), d_o * o * (1 - o)], axis=1)
+        # pre = LN(x W) + LN(h R) + b
+        d_from_x = normalise_gradient(d_pre * gain_x, n_x, inverse_x)
+        d_from_h = normalise_gradient(d_pre * gain_h, n_h, inverse_h)
+        d_gains = ((d_pre * n_x).sum(axis=0), (d_pre * n_h).sum(axis=0))
+        d_cell = ((d_pre_c * n_c).sum(axis=0), d_pre_c.sum(axis=0))
+        d_weights = (x.T @ d_from_x, seen.T @ d_from_h, d_pre.sum(axis=0), *d_gains, *d_cell)
+        return d_from_x @ W.T, (drop * (d_from_h @ R.T), d_c), d_weights
+
+
+class LayerNormGRU:
+    """Ba et al. 2016, supplementary material: in each product one LN over both gates, another over the candidate.
+
+    Weights: W, R, b [2, 3 * units] (the biases of LN(x W) and of LN(h R)), the gains of LN(x W) and LN(h R).
+    """
+
+    def step(self, x: Array, states: States, weights: Weights, drop: Array | float = 1.0) -> tuple[States, Any]:
+        W, R, b, gain_x, gain_h = weights
+        (h,) = states
+        seen = drop * h
+        n_x, inverse_x = self.normalise(x @ W)
+        n_h, inverse_h = self.normalise(seen @ R)
+        x_z, x_r, x_g = gates(gain_x * n_x + b[0], 3)
+        h_z, h_r, h_g = gates(gain_h * n_h + b[1], 3)
+        z = sigmoid(x_z + h_z)
+        r = sigmoid(x_r + h_r)
+        g = np.tanh(x_g + r * h_g)
+        h_new = z * h + (1 - z) * g
+        return (h_new,), (x, h, seen, drop, z, r, g, h_g, n_x, inverse_x, n_h, inverse_h)
+
+    def step_gradient(self, d_states: States, kept: Any, weights: Weights) -> tuple[Array, States, Weights]:
+        W, R, _, gain_x, gain_h = weights
+        x, h, seen, drop, z, r, g, h_g, n_x, inverse_x, n_h, inverse_h = kept
+        (d_h_new,) = d_states
+        # h' = z * h + (1 - z) * g
+        d_z, d_g, d_h = d_h_new * (h - g), d_h_new * (1 - z), d_h_new * z
+        # g = tanh(x_g + r * h_g)
+        d_pre_g = d_g * (1 - g**2)
+        d_r, d_h_g = d_pre_g * h_g, d_pre_g * r
+        d_pre_z, d_pre_r = d_z * z * (1 - z), d_r * r * (1 - r)
+        d_scaled_x = np.concatenate([d_pre_z, d_pre_r, d_pre_g], axis=1)
+        d_scaled_h = np.concatenate([d_pre_z, d_pre_r, d_h_g], axis=1)
+        d_b = np.stack([d_scaled_x.sum(axis=0), d_scaled_h.sum(axis=0)])
+        d_gains = ((d_scaled_x * n_x).sum(axis=0), (d_scaled_h * n_h).sum(axis=0))
+        d_from_x = self.normalise_gradient(d_scaled_x * gain_x, n_x, inverse_x)
+        d_from_h = self.normalise_gradient(d_scaled_h * gain_h, n_h, inverse_h)
+        d_weights = (x.T @ d_from_x, seen.T @ d_from_h, d_b, *d_gains)
+        return d_from_x @ W.T, (d_h + drop * (d_from_h @ R.T),), d_weights
+
+    def normalise(self, product: Array) -> tuple[Array, Array]:
+        """Of both gates and of the candidate, side by side."""
+        z, r, g = gates(product, 3)
+        n_zr, inverse_zr = normalise(np.concatenate([z, r], axis=1))
+        n_g, inverse_g = normalise(g)
+        return np.concatenate([n_zr, n_g], axis=1), np.concatenate([inverse_zr, inverse_g], axis=1)
+
+    def normalise_gradient(self, d_normalised: Array, normalised: Array, inverse: Array) -> Array:
+        at = normalised.shape[1] // 3 * 2
+        d_zr = normalise_gradient(d_normalised[:, :at], normalised[:, :at], inverse[:, :1])
+        d_g = normalise_gradient(d_normalised[:, at:], normalised[:, at:], inverse[:, 1:])
+        return np.concatenate([d_zr, d_g], axis=1)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What regularisation does in the steps of one run.
+
+    drop: [batch, units], what h is multiplied with where it enters the recurrent product, or 1.
+    zoneout: for each state how much of its old value stays after a step, [step, batch, units], 0 or 1, or one number
+        (the expectation); the steps in the order in which they are made. Empty: nothing stays.
+    """
+
+    drop: Array | float = 1.0
+    zoneout: tuple[Array | float, ...] = ()
+
+    def stays(self, step: int, count: int) -> list[Array | float]:
+        """Of each of `count` states."""
+        shares = self.zoneout or (0.0,) * count
+        return [share[step] if isinstance(share, np.ndarray) else share for share in shares]
 
 
 def forward(
-    cell: Cell, sequence: Array, states: States, weights: Weights, mask: Array | None = None, go_backwards: bool = False
+    cell: Cell,
+    sequence: Array,
+    states: States,
+    weights: Weights,
+    mask: Array | None = None,
+    go_backwards: bool = False,
+    noise: Noise | None = None,
 ) -> tuple[Array, States, list[Any]]:
     """Runs a cell over a sequence.
 
@@ -164,15 +330,20 @@ def forward(
         weights: W, R, b.
         mask: bool [batch, time]; a masked step carries the states on and repeats the last output, zeros at first.
         go_backwards: from the last step to the first.
+        noise: recurrent dropout and zoneout.
 
     Returns:
         The outputs [batch, time, units] in the order they were made, the last states, and what `backward` needs.
     """
+    noise = noise or Noise()
     outputs, kept = [], []
     output = np.zeros_like(states[0])
-    for t in _order(sequence, go_backwards):
+    for made, t in enumerate(_order(sequence, go_backwards)):
         valid = _valid(mask, t, len(sequence))
-        states_new, step_kept = cell.step(sequence[:, t], states, weights)
+        states_new, step_kept = cell.step(sequence[:, t], states, weights, noise.drop)
+        # Zoneout: a part of the old state stays.
+        stays = noise.stays(made, len(states))
+        states_new = tuple(s * old + (1 - s) * new for s, new, old in zip(stays, states_new, states, strict=True))
         states = tuple(np.where(valid, new, old) for new, old in zip(states_new, states, strict=True))
         output = np.where(valid, states_new[0], output)
         outputs.append(output)
@@ -189,11 +360,12 @@ def backward(
     d_states: Sequence[Array],
     mask: Array | None = None,
     go_backwards: bool = False,
+    noise: Noise | None = None,
 ) -> tuple[Array, States, Weights]:
     """Back-propagation through time (Werbos 1990): from the last step to the first.
 
     Args:
-        cell, sequence, weights, mask, go_backwards: as given to `forward`.
+        cell, sequence, weights, mask, go_backwards, noise: as given to `forward`.
         kept: what `forward` kept.
         d_outputs: the loss' gradient of the outputs [batch, time, units].
         d_states: of the last states, each [batch, units].
@@ -201,6 +373,7 @@ def backward(
     Returns:
         The gradients of the sequence, of the first states and of the weights (the sum over all steps).
     """
+    noise = noise or Noise()
     d_sequence = np.zeros_like(sequence)
     d_weights = tuple(np.zeros_like(weight) for weight in weights)
     d_states = tuple(d_states)
@@ -210,7 +383,11 @@ def backward(
         d_output = d_output + d_outputs[:, made]
         # A masked step passes the gradient of its states and of its output to the step before, untouched.
         d_step = tuple(np.where(valid, d, 0) for d in (d_states[0] + d_output, *d_states[1:]))
-        d_x, d_before, d_step_weights = cell.step_gradient(d_step, kept[made], weights)
+        # Zoneout: what stayed passes its gradient to the old state.
+        stays = noise.stays(made, len(d_states))
+        d_new = tuple((1 - s) * d for s, d in zip(stays, d_step, strict=True))
+        d_x, d_before, d_step_weights = cell.step_gradient(d_new, kept[made], weights)
+        d_before = tuple(before + s * d for before, s, d in zip(d_before, stays, d_step, strict=True))
         d_states = tuple(np.where(valid, new, old) for new, old in zip(d_before, d_states, strict=True))
         d_output = np.where(valid, 0, d_output)
         d_sequence[:, t] = d_x

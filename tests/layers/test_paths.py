@@ -123,7 +123,9 @@ def test_cudnn_finds_each_gate_where_it_looks(name: str, use_bias: bool) -> None
     layer = LAYERS[name](use_bias=use_bias)
     layer.build((None, None, FEATURES))
     layer.set_weights([np.random.default_rng(4).normal(size=weight.shape) for weight in layer.get_weights()])
-    kernel, recurrent_kernel, *biases = layer._weights()
+    weights = layer._weights()
+    kernel, recurrent_kernel = weights.kernel, weights.recurrent_kernel
+    biases = [weights.bias, weights.vectors[0] if weights.vectors else None]
     packed = cudnn.packed(layer.cudnn_mode, kernel, recurrent_kernel, tuple(biases)).numpy()
 
     gates = {"lstm": 4, "gru": 3, "rnn-tanh": 1}[name]

@@ -1,4 +1,4 @@
-"""The recurrent layers against keras.layers and against the NumPy reference, which is checked by finite differences."""
+"""The recurrent layers against keras.layers and against the NumPy reference (which test_reference.py checks)."""
 
 from __future__ import annotations
 
@@ -138,44 +138,6 @@ def test_graph_equals_reference(name: str, mask: np.ndarray | None) -> None:
     d_outputs, *d_final = [draw(*value.shape, seed=9 + index) for index, value in enumerate([outputs, *final])]
     d_sequence, d_states, d_weights = reference.backward(cell, sequence, tuple(weights), kept, d_outputs, d_final, mask)
     assert_close(ours, [outputs, *final, d_sequence, *d_states, *d_weights], 1e-10)
-
-
-@every_cell
-@every_mask
-@pytest.mark.parametrize("go_backwards", [False, True], ids=["forwards", "backwards"])
-def test_reference_equals_finite_differences(name: str, mask: np.ndarray | None, go_backwards: bool) -> None:
-    cell = CELLS[name][2]
-    weights = make(name).get_weights()
-    values = [value.astype(float) for value in [draw(BATCH, TIME, FEATURES), *states_of(name), *weights]]
-    count = len(states_of(name))
-
-    def run() -> tuple[np.ndarray, tuple[np.ndarray, ...], list[Any]]:
-        return reference.forward(
-            cell, values[0], tuple(values[1 : 1 + count]), tuple(values[1 + count :]), mask, go_backwards
-        )
-
-    outputs, final, kept = run()
-    d_outputs, *d_final = [draw(*value.shape, seed=9 + index) for index, value in enumerate([outputs, *final])]
-    d_sequence, d_states, d_weights = reference.backward(
-        cell, values[0], tuple(values[1 + count :]), kept, d_outputs, d_final, mask, go_backwards
-    )
-
-    def loss() -> float:
-        outputs, final, _ = run()
-        return float(np.sum(outputs * d_outputs) + sum(np.sum(s * d) for s, d in zip(final, d_final, strict=True)))
-
-    step = 1e-6
-    rng = np.random.default_rng(5)
-    for value, gradient in zip(values, [d_sequence, *d_states, *d_weights], strict=True):
-        for _ in range(6):
-            at = tuple(rng.integers(0, size) for size in value.shape)
-            kept_value = value[at]
-            value[at] = kept_value + step
-            above = loss()
-            value[at] = kept_value - step
-            below = loss()
-            value[at] = kept_value
-            assert gradient[at] == pytest.approx((above - below) / (2 * step), abs=1e-6)
 
 
 @every_cell
@@ -491,6 +453,42 @@ def test_forget_gate_starts_open() -> None:
     layer = LSTM(2)
     layer.build((None, None, 3))
     np.testing.assert_array_equal(layer.bias, [0, 0, 1, 1, 0, 0, 0, 0])
+
+
+@every_cell
+def test_the_recurrent_kernel_starts_orthogonal(name: str) -> None:
+    """Its rows are: h R is as long as h (Saxe et al. 2013, arXiv:1312.6120), whatever h."""
+    layer = CELLS[name][0](UNITS, **CELLS[name][3])
+    layer.build((None, None, FEATURES))
+    kernel = layer.recurrent_kernel.numpy()
+    np.testing.assert_allclose(kernel @ kernel.T, np.eye(UNITS), atol=1e-5)
+
+
+@every_cell
+def test_the_input_kernel_starts_as_glorot_and_bengio_have_it(name: str) -> None:
+    """Uniform within sqrt(6 / (inputs + outputs)), hence of variance 2 / (inputs + outputs) (2010, equation 16)."""
+    layer = CELLS[name][0](100, **CELLS[name][3])
+    layer.build((None, None, 150))
+    kernel = layer.kernel.numpy()
+    limit = np.sqrt(6 / sum(kernel.shape))
+    assert 0.99 * limit < np.abs(kernel).max() <= limit
+    assert kernel.var() == pytest.approx(2 / sum(kernel.shape), rel=0.05)
+    assert abs(kernel.mean()) < 0.02 * limit
+
+
+def test_an_open_forget_gate_remembers_longer() -> None:
+    """What the bias of 1 is for (Jozefowicz et al. 2015): the gradient of the last cell reaches further back."""
+    reached = []
+    for opened in (True, False):
+        keras.utils.set_random_seed(1)
+        layer = LSTM(32, unit_forget_bias=opened, return_state=True)
+        state = [tf.zeros([4, 32]), tf.constant(draw(4, 32), tf.float32)]
+        with tf.GradientTape() as tape:
+            tape.watch(state)
+            _, _, cell = layer(tf.constant(draw(4, 20, 8), tf.float32), initial_state=state, training=True)
+            loss = tf.reduce_sum(cell)
+        reached.append(tf.norm(tape.gradient(loss, state)[1]).numpy())
+    assert reached[0] > 100 * reached[1]
 
 
 def test_keras_mask_goes_through() -> None:

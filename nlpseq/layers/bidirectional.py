@@ -1,0 +1,136 @@
+"""A recurrent layer in both directions."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from nlpseq.layers.recurrent import LAYERS
+from nlpseq.layers.regularisation import Regularisation
+
+
+@keras.saving.register_keras_serializable(package="nlpseq")
+class Bidirectional(keras.layers.Layer):
+    """One recurrent layer from the first step to the last, another one back; their outputs side by side.
+
+    Source: Schuster & Paliwal 1997. Weights as in `keras.layers.Bidirectional`: forward layer first.
+
+    Args:
+        cell: "rnn", "lstm" or "gru".
+        units: the size of each direction's state; outputs have twice as many.
+        return_sequences: return the output of every step.
+        return_state: return both directions' states as well.
+        cell_options: further arguments of the cell's layer, as `{"reset_after": False}`.
+        regularisation: of each direction: a `Regularisation`, its fields as a dict, or None for nothing.
+        seed: of its masks, which differ between the directions; drawn from Keras' global seed where it is None.
+
+    Call arguments:
+        sequence: float [batch, time, features].
+        mask, lengths, ids, training: as in `LSTM`, but outputs of masked steps are zeros, as in Keras.
+            With lengths the backward layer starts at each row's true end.
+        initial_state: the forward layer's states, then the backward one's, each [batch, units]. None: zeros.
+
+    Returns:
+        [batch, time, 2 * units] with `return_sequences`, the backward output of a step beside the forward one's of
+        the same step; otherwise each direction's last output [batch, 2 * units]. With `return_state` followed by the
+        forward and the backward states, each [batch, units]: forward at the true end, backward at the first step.
+
+    Example, a translation encoder:
+        >>> encoder = Bidirectional("lstm", 256, return_sequences=True, return_state=True)
+        >>> memory, forward_h, forward_c, backward_h, backward_c = encoder(embedded, lengths=lengths)
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        units: int,
+        *,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        cell_options: dict[str, Any] | None = None,
+        regularisation: Regularisation | dict[str, Any] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if cell not in LAYERS:
+            raise ValueError(f"Bidirectional: cell is {cell!r}: choose one of {', '.join(LAYERS)}")
+        self.cell, self.units = cell, units
+        self.return_sequences, self.return_state = return_sequences, return_state
+        self.cell_options = dict(cell_options or {})
+        self.regularisation, self.seed = Regularisation.of(regularisation), seed
+        options = {
+            **self.cell_options,
+            "regularisation": self.regularisation,
+            "return_sequences": return_sequences,
+            "return_state": True,
+            "dtype": self.dtype_policy,
+        }
+        next_seed = None if seed is None else seed + 1
+        self.forward = LAYERS[cell](units, name="forward", seed=seed, **options)
+        self.backward = LAYERS[cell](units, name="backward", seed=next_seed, go_backwards=True, **options)
+        self.supports_masking = True
+
+    def build(
+        self, sequence_shape: Any, initial_state_shape: Any = None, lengths_shape: Any = None, ids_shape: Any = None
+    ) -> None:
+        self.forward.build(sequence_shape, ids_shape=ids_shape)
+        self.backward.build(sequence_shape, ids_shape=ids_shape)
+
+    def call(
+        self,
+        sequence: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        initial_state: Any = None,
+        lengths: tf.Tensor | None = None,
+        ids: tf.Tensor | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        count = self.forward.states_count
+        if initial_state is not None and len(initial_state) != 2 * count:
+            raise ValueError(
+                f"Bidirectional was given {len(initial_state)} initial states: it needs {2 * count}, "
+                "the forward layer's and then the backward one's"
+            )
+        first = (None, None) if initial_state is None else (list(initial_state[:count]), list(initial_state[count:]))
+        (ahead, *ahead_states), (back, *back_states) = (
+            layer(sequence, mask=mask, initial_state=states, lengths=lengths, ids=ids, training=training)
+            for layer, states in zip((self.forward, self.backward), first, strict=True)
+        )
+        if self.return_sequences:
+            if lengths is None:
+                back = tf.reverse(back, [1])
+            else:
+                back = tf.reverse_sequence(back, tf.cast(lengths, tf.int32), seq_axis=1, batch_axis=0)
+        output = tf.concat([ahead, back], axis=-1)
+        if self.return_sequences and mask is not None and lengths is None:
+            output = tf.where(tf.cast(mask, tf.bool)[:, :, None], output, tf.zeros_like(output))
+        return (output, *ahead_states, *back_states) if self.return_state else output
+
+    def compute_mask(self, sequence: Any, mask: Any = None) -> Any:
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        output_mask = mask if self.return_sequences else None
+        return [output_mask, *[None] * (2 * self.forward.states_count)] if self.return_state else output_mask
+
+    def compute_output_shape(
+        self, sequence_shape: Any, initial_state_shape: Any = None, lengths_shape: Any = None, ids_shape: Any = None
+    ) -> Any:
+        batch, time = sequence_shape[:2] if ids_shape is None else ids_shape
+        output = (batch, time, 2 * self.units) if self.return_sequences else (batch, 2 * self.units)
+        states = [(batch, self.units)] * (2 * self.forward.states_count)
+        return (output, *states) if self.return_state else output
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "cell": self.cell,
+            "units": self.units,
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "cell_options": self.cell_options,
+            "regularisation": dataclasses.asdict(self.regularisation),
+            "seed": self.seed,
+        }

@@ -1,0 +1,232 @@
+"""The pass of a cell over a sequence, and back-propagation through time by hand (Werbos 1990).
+
+Everything here is time-major: a sequence is [time, batch, features]. The input's projection x W + b is one GEMM over
+all steps, made by the caller; the forward loop holds only what depends on the last step. The backward pass computes the
+elementwise factors for all steps at once, loops in reverse over what depends on the next step's gradient, and takes the
+recurrent weights' gradient as one GEMM over all steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from nlpseq.layers.cells import Cell, Tensors, Trace, Weights
+
+
+@dataclass(frozen=True)
+class Zoneout:
+    """Units that keep their last value instead of taking the new one (Krueger et al. 2016, arXiv:1606.01305).
+
+    rates: of each state; one with rate 0 always takes its new value.
+    kept: for each state that has a rate, bool [time, batch, units], True where it keeps its value (training); empty for
+        the expectation, rate * old + (1 - rate) * new (inference).
+    """
+
+    rates: tuple[float, ...]
+    kept: Tensors = ()
+
+    def of_rated(self, states: Tensors) -> Tensors:
+        """Those that have a rate."""
+        return tuple(state for state, rate in zip(states, self.rates, strict=True) if rate)
+
+    def mix(self, new: Tensors, old: Tensors, kept: Tensors) -> Tensors:
+        """The states after a step from the cell's own new ones and the ones before; `kept` is the step's."""
+        at_step = iter(kept)
+
+        def one(rate: float, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+            if not rate:
+                return new
+            return tf.where(next(at_step), old, new) if self.kept else new + rate * (old - new)
+
+        return tuple(one(*values) for values in zip(self.rates, new, old, strict=True))
+
+    def gradient(self, d_after: Tensors, kept: Tensors) -> Tensors:
+        """Of the cell's own new states; what is missing to `d_after` belongs to the states before the step."""
+        at_step = iter(kept)
+
+        def one(rate: float, d: tf.Tensor) -> tf.Tensor:
+            if not rate:
+                return d
+            return tf.where(next(at_step), tf.zeros_like(d), d) if self.kept else (1 - rate) * d
+
+        return tuple(one(*values) for values in zip(self.rates, d_after, strict=True))
+
+
+def run(
+    cell: Cell,
+    projected: tf.Tensor,
+    kernel: tf.Tensor,
+    vectors: Tensors,
+    initial: Tensors,
+    mask: tf.Tensor | None = None,
+    *,
+    dropout: tf.Tensor | None = None,
+    zoneout: Zoneout | None = None,
+    every_state: bool = False,
+    keep: bool = True,
+) -> Tensors:
+    """Runs a cell over a sequence; differentiable in everything but the masks.
+
+    Args:
+        cell: the cell.
+        projected: [time, batch, gates * units], x W + b, in the kernel's dtype.
+        kernel: the recurrent one [units, gates * units]; products take its dtype.
+        vectors: what else the cell has, as in :class:`Weights`.
+        initial: the states before the first step, each [batch, units]; what is computed with states takes their dtype.
+        mask: bool [time, batch, 1]; where it is False the step carries the states on. None: every step counts.
+        dropout: [batch, units], as in :class:`Weights`.
+        zoneout: which units keep their values.
+        every_state: return the states after each step, not only h.
+        keep: keep the gates for the backward pass. Without it (inference) they cost nothing, and a gradient, if one is
+            asked for, runs the forward pass again.
+
+    Returns:
+        hidden [time, batch, units], followed by the states after the last step, each [batch, units]; with `every_state`
+        every state after each step, each [time, batch, units], h first.
+    """
+
+    @tf.custom_gradient
+    def differentiable(
+        projected: tf.Tensor, kernel: tf.Tensor, *arguments: tf.Tensor
+    ) -> tuple[Tensors, Callable[..., Tensors]]:
+        initial, vectors = arguments[: cell.states], arguments[cell.states :]
+        weights = Weights(cell.parts(kernel), tuple(tf.cast(v, initial[0].dtype) for v in vectors), dropout)
+        trace, final = _forward(cell, projected, weights, initial, mask, zoneout, keep)
+
+        def gradient(*d_results: tf.Tensor) -> Tensors:
+            kept = trace if keep else _forward(cell, projected, weights, initial, mask, zoneout, True)[0]
+            d_sequences, d_final = (d_results, ()) if every_state else (d_results[:1], d_results[1:])
+            d_final = d_final or tuple(tf.zeros_like(state) for state in final)
+            (d_pre, *further), d_initial = _backward(cell, kept, mask, zoneout, d_sequences, d_final)
+            d_kernel, *d_vectors = cell.weight_gradients(kept, d_pre, *further)
+            d_vectors = [tf.cast(d, vector.dtype) for d, vector in zip(d_vectors, vectors, strict=False)]
+            return (d_pre, d_kernel, *d_initial, *d_vectors)
+
+        return trace.after if every_state else (trace.after[0], *final), gradient
+
+    return differentiable(projected, kernel, *initial, *vectors)
+
+
+def _forward(
+    cell: Cell,
+    projected: tf.Tensor,
+    weights: Weights,
+    initial: Tensors,
+    mask: tf.Tensor | None,
+    zoneout: Zoneout | None,
+    keep: bool,
+) -> tuple[Trace, Tensors]:
+    """Runs the steps in the order of time.
+
+    Returns:
+        The trace (without `keep` the states after each step only), and the states after the last step [batch, units].
+    """
+    units, dtype = initial[0].shape[-1], initial[0].dtype
+    masks = () if mask is None else (mask,)
+    kept_units = () if zoneout is None else zoneout.kept
+
+    def step(values: Tensors, states: Tensors) -> tuple[Tensors, Tensors]:
+        own, gates = cell.step(tf.cast(values[0], dtype), states, weights)
+        after = own if zoneout is None else zoneout.mix(own, states, values[1 + len(masks) :])
+        if mask is not None:
+            after = tuple(tf.where(values[1], new, old) for new, old in zip(after, states, strict=True))
+        rated = () if zoneout is None else zoneout.of_rated(own)
+        return after, (*after, *gates, *rated) if keep else after
+
+    rated = () if zoneout is None else zoneout.of_rated((1,) * cell.states)
+    widths = [units] * cell.states + [units * width for width in (*cell.kept, *rated) if keep]
+    outputs, final = scan(step, [projected, *masks, *kept_units], initial, widths, dtype)
+    after, gates = outputs[: cell.states], outputs[cell.states : cell.states + len(cell.kept)]
+    own = iter(outputs[cell.states + len(gates) :])
+    rates = (0.0,) * cell.states if zoneout is None or not keep else zoneout.rates
+    owned = tuple(next(own) if rate else state for rate, state in zip(rates, after, strict=True))
+    return Trace(initial, after, owned, gates, weights), final
+
+
+def _backward(
+    cell: Cell,
+    trace: Trace,
+    mask: tf.Tensor | None,
+    zoneout: Zoneout | None,
+    d_sequences: Tensors,
+    d_final: Tensors,
+) -> tuple[Tensors, Tensors]:
+    """Runs the steps' gradients against the order of time.
+
+    A masked step's projected input gets no gradient, and the states' gradients pass through it; so do those of the
+    units that zoneout keeps.
+
+    Returns:
+        The gradients of the projected input [time, batch, gates * units] with what else the cell gives, and of the
+        initial states [batch, units].
+    """
+    kernels = trace.weights.kernels
+    units, dtype = d_final[0].shape[-1], kernels[0].dtype
+    transposed = Weights(tuple(tf.transpose(part) for part in kernels), trace.weights.vectors, trace.weights.dropout)
+    factors = cell.factors(trace)
+    kept_units = () if zoneout is None else zoneout.kept
+
+    def step(values: Tensors, d_after: Tensors) -> tuple[Tensors, Tensors]:
+        d_outputs, at_step = values[: len(d_sequences)], values[len(d_sequences) : len(d_sequences) + len(factors)]
+        d_after = tuple(d + out for d, out in zip(d_after, d_outputs, strict=False)) + d_after[len(d_outputs) :]
+        if zoneout is None:
+            d_before, d_inputs = cell.step_gradient(at_step, d_after, transposed)
+        else:
+            d_own = zoneout.gradient(d_after, values[len(d_sequences) + len(factors) :])
+            d_before, d_inputs = cell.step_gradient(at_step, d_own, transposed)
+            d_before = tuple(
+                d + after - own if rate else d
+                for rate, d, after, own in zip(zoneout.rates, d_before, d_after, d_own, strict=True)
+            )
+        if mask is not None:
+            d_before = tuple(tf.where(values[-1], new, old) for new, old in zip(d_before, d_after, strict=True))
+            d_inputs = tuple(tf.where(values[-1], d, tf.zeros_like(d)) for d in d_inputs)
+        return d_before, tuple(tf.cast(d, dtype) for d in d_inputs)
+
+    sequences = [*d_sequences, *factors, *kept_units] + ([] if mask is None else [mask])
+    widths = [units * width for width in (cell.gates, *cell.further)]
+    return scan(step, sequences, d_final, widths, dtype, reverse=True)
+
+
+def scan(
+    step: Callable[[Tensors, Tensors], tuple[Tensors, Tensors]],
+    sequences: Sequence[tf.Tensor],
+    carry: Tensors,
+    widths: Sequence[int],
+    dtype: tf.DType,
+    *,
+    reverse: bool = False,
+) -> tuple[Tensors, Tensors]:
+    """Runs a step over the time dimension.
+
+    Args:
+        step: (values at t, carry) -> (carry, outputs at t).
+        sequences: each [time, batch, ...].
+        carry: each [batch, n].
+        widths: the last dimension of each output.
+        dtype: of the outputs.
+        reverse: from the last step to the first; outputs stay in the order of time.
+
+    Returns:
+        outputs: each [time, batch, width].
+        carry: after the last step.
+    """
+    static_length = sequences[0].shape[0]
+    length = tf.shape(sequences[0])[0] if static_length is None else static_length
+    batch = carry[0].shape[0]
+    outputs = [tf.TensorArray(dtype, length, element_shape=[batch, width]) for width in widths]
+
+    def body(i: tf.Tensor, carry: Tensors, outputs: list[tf.TensorArray]) -> tuple:
+        t = length - 1 - i if reverse else i
+        # Gathered, not read from a TensorArray: filling one copies the whole sequence, 5 % of a training step.
+        carry, values = step(tuple(tf.gather(s, t) for s in sequences), carry)
+        return i + 1, carry, [array.write(t, value) for array, value in zip(outputs, values, strict=True)]
+
+    _, carry, outputs = tf.while_loop(lambda i, *_: i < length, body, (tf.constant(0), carry, outputs))
+    stacked = tuple(array.stack() for array in outputs)
+    for sequence, width in zip(stacked, widths, strict=True):
+        sequence.set_shape([static_length, batch, width])
+    return stacked, carry
