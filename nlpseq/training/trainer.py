@@ -31,6 +31,7 @@ from nlpseq.training.schedules import learning_rate
 
 _PREFETCHED_BATCHES = 4
 _AVERAGED_STEPS = 8  # between updates of the averaged weights, which go over all of them on one core
+_FIRST_AVERAGED_STEPS = 64  # each of them updates: a run may be short
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
@@ -231,18 +232,25 @@ class Trainer:
         self.optimizer.learning_rate.assign(rate)
         self.optimizer.apply(gradients, variables)
         if self.config.ema:
-            tf.cond(self.optimizer.iterations % _AVERAGED_STEPS == 0, self._update_average, lambda: None)
+            self._follow_weights()
         state = tf.nest.map_structure(
             lambda tensor: tf.concat(self.strategy.experimental_local_results(tensor), axis=0), state
         )
         return losses, state
 
-    def _update_average(self) -> None:
-        step = tf.cast(self.optimizer.iterations, tf.float32)
-        # A short memory at first, so that the average does not remember the random start.
-        keep = tf.minimum(self.config.ema, (1.0 + step) / (10.0 + step)) ** _AVERAGED_STEPS
-        for average, variable in zip(self.average, self.model.trainable_variables, strict=True):
-            average.assign_add((1.0 - keep) * (tf.cast(variable.value, tf.float32) - average))
+    def _follow_weights(self) -> None:
+        """Brings the averaged weights up to date: at each of the first steps, later at every few."""
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        spacing = tf.where(step <= _FIRST_AVERAGED_STEPS, 1, _AVERAGED_STEPS)
+
+        def update() -> None:
+            # A short memory at first, so that the average does not remember the random start.
+            steps = tf.cast(step, tf.float32)
+            keep = tf.minimum(self.config.ema, (1.0 + steps) / (10.0 + steps)) ** tf.cast(spacing, tf.float32)
+            for average, variable in zip(self.average, self.model.trainable_variables, strict=True):
+                average.assign_add((1.0 - keep) * (tf.cast(variable.value, tf.float32) - average))
+
+        tf.cond(step % spacing == 0, update, lambda: None)
 
     def _dataset(self, corpus: Corpus) -> Iterator[Any]:
         def generate() -> Iterator[Any]:

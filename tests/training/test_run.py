@@ -290,6 +290,16 @@ def test_early_stopping_and_the_best_weights(tmp_path: Path) -> None:
     assert any("no better accuracy in 2 epochs" in line for line in display.lines)
 
 
+def test_average_of_weights_follows_a_single_step(tmp_path: Path) -> None:
+    data, averages = write_data(tmp_path, "sentiment"), []
+    for rate in ("0.0", "0.01"):
+        folder = tmp_path / rate
+        settings = ("training.epochs=1", "training.batch_tokens=100000", f"training.learning_rate={rate}")
+        assert train(request(folder, "sentiment", data, *settings), Silent())["training"]["steps"] < 8
+        averages.append(checkpoints.load(folder / "checkpoints" / "last.npz")[0]["average"])
+    assert all(not np.array_equal(start, after) for start, after in zip(*averages, strict=True))
+
+
 def test_average_of_weights_is_what_is_saved(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     train(request(folder, "sentiment", write_data(tmp_path, "sentiment"), "training.epochs=1"), Silent())
