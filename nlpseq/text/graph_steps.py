@@ -6,6 +6,7 @@ zeros. Work that few texts need stands behind ``tf.cond``, which becomes IF.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,7 @@ def look_up(table: NDArray[Any], index: tf.Tensor) -> tf.Tensor:
     """``table[index]`` as int32 or float32; integers are stored in the narrowest type that holds them all."""
     if table.dtype.kind == "f":
         return tf.gather(tf.constant(table), index)
-    for narrow in (np.int8, np.int16):
+    for narrow in (np.int8, np.uint8, np.int16):
         if table.min(initial=0) >= np.iinfo(narrow).min and table.max(initial=0) <= np.iinfo(narrow).max:
             return tf.cast(tf.gather(tf.constant(table.astype(narrow)), index), tf.int32)
     return tf.gather(tf.constant(table.astype(np.int32)), index)
@@ -100,7 +101,7 @@ class Utf8(NamedTuple):
 
 
 def read_utf8(text: tf.Tensor, end: tf.Tensor, *, maximal_subparts: bool, runs: tf.Tensor | None = None) -> Utf8:
-    """Finds the characters of a buffer of bytes (Unicode 16, table 3-7), all at once: each byte as if it were the first.
+    """Finds the characters of a buffer of bytes (Unicode 16, table 3-7), all at once, as if one started at every byte.
 
     Args:
         text: int32 [batch, n], bytes.
@@ -151,7 +152,7 @@ def utf8_bytes(points: tf.Tensor) -> list[tf.Tensor]:
     sixes = [points]
     for _ in range(3):
         sixes.append(sixes[-1] // 64)
-    trails = [low - 64 * high + 0x80 for low, high in zip(sixes, sixes[1:], strict=False)]
+    trails = [low - 64 * high + 0x80 for low, high in itertools.pairwise(sixes)]
     lead = points
     for size, mark in ((2, 0xC0), (3, 0xE0), (4, 0xF0)):
         lead = tf.where(tf.equal(sizes, size), sixes[size - 1] + mark, lead)

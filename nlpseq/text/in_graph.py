@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from nlpseq.text import sentencepiece_tables as tables
 from nlpseq.text.graph_steps import (
@@ -90,18 +91,17 @@ class GraphTokenizer(abc.ABC):
         position = tf.range(size)[None]
         token = tf.cumsum(place(tf.cast(starts < size, tf.int32), starts, size), axis=1) - 1  # the last that has begun
         source = within_rows(spelt.starts - starts, token) + position
-        text = tf.gather(tf.constant(spelt.spelling.astype(np.uint8)), tf.minimum(source, len(spelt.spelling) - 1))
         end = tf.minimum(total, size)
-        text = tf.where(position < end, text, tf.constant(0, tf.uint8))
+        text = tf.where(position < end, look_up(spelt.spelling, tf.minimum(source, len(spelt.spelling) - 1)), 0)
 
         def mended() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             runs = within_rows(spelt.runs, token) if spelt.runs is not None else None
-            return _mended(tf.cast(text, tf.int32), end, total, maximal_subparts=runs is None, runs=runs)
+            return _mended(text, end, total, maximal_subparts=runs is None, runs=runs)
 
         # Whole pieces are UTF-8; bytes may not be, and a buffer that is full may end within a character.
         mend = tf.reduce_any(spelt.is_byte > 0) | tf.reduce_any(total > size)
         text, end, left_out = tf.cond(mend, mended, lambda: (text, end, tf.zeros_like(end)))
-        return Decoded(text, end[:, 0], left_out[:, 0])
+        return Decoded(tf.cast(text, tf.uint8), end[:, 0], left_out[:, 0])
 
     @abc.abstractmethod
     def _spelling(self, ids: tf.Tensor, present: tf.Tensor) -> _Spelling: ...
@@ -114,7 +114,7 @@ class _Spelling(NamedTuple):
     lengths: tf.Tensor
     is_byte: tf.Tensor
     runs: tf.Tensor | None
-    spelling: Ints
+    spelling: NDArray[np.uint8]
 
 
 def in_graph(tokenizer: Tokenizer) -> GraphTokenizer:
@@ -151,7 +151,7 @@ class CharactersGraph(GraphTokenizer):
         encoded += [character.encode() for character in characters]
         self._lengths = np.array([len(spelt) for spelt in encoded], np.int32)
         self._starts = np.cumsum(self._lengths, dtype=np.int32) - self._lengths
-        self._bytes = np.frombuffer(b"".join(encoded), np.uint8).astype(np.int32)
+        self._bytes = np.frombuffer(b"".join(encoded), np.uint8)
 
     def encode(self, text: tf.Tensor, size: int) -> Encoded:
         characters = _characters_of(text, maximal_subparts=True)
@@ -417,7 +417,7 @@ def _mended(
         total: int32 [batch, 1], how many there would be in a larger buffer.
 
     Returns:
-        text: uint8 [batch, size]; its length and the bytes left out, int32 [batch, 1].
+        text: int32 [batch, size]; its length and the bytes left out, int32 [batch, 1].
     """
     size = text.shape[1]
     characters = read_utf8(text, end, maximal_subparts=maximal_subparts, runs=runs)
@@ -431,4 +431,4 @@ def _mended(
     mended = place(tf.where((good > 0) & (starts < length), text, 0), starts, size)
     for index, byte in enumerate(chr(REPLACEMENT).encode()):
         mended += place(byte * broken * tf.cast(starts < length, tf.int32), starts + index, size)
-    return tf.cast(mended, tf.uint8), length, ends[:, -1:] - length + total - characters.end
+    return mended, length, ends[:, -1:] - length + total - characters.end

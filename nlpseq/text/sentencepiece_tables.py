@@ -323,7 +323,7 @@ class SpellingTables:
     Attributes:
         starts, lengths: int32 [vocabulary]; where its UTF-8 stands in ``spelling``, and how many bytes that is: 0 for
             the reserved ids, 1 for a byte.
-        spelling: int32, bytes.
+        spelling: uint8, bytes.
         kinds: int32 [vocabulary]; ids of a kind share the following.
         is_byte: int32 [kinds], 1 for the pieces that are one byte of a character.
         breaks: int32 [kinds], 1 for the ids between which bytes do not form a character.
@@ -333,7 +333,7 @@ class SpellingTables:
 
     starts: Ints
     lengths: Ints
-    spelling: Ints
+    spelling: NDArray[np.uint8]
     kinds: Ints
     is_byte: Ints
     breaks: Ints
@@ -367,7 +367,7 @@ def spelling_tables(model: Model) -> SpellingTables:
     return SpellingTables(
         np.cumsum(lengths, dtype=np.int32) - lengths,
         lengths,
-        _ints(b"".join(encoded) or b" "),
+        np.frombuffer(b"".join(encoded) or b" ", np.uint8),
         _ints(kinds),
         *(_ints(column) for column in zip(*numbers, strict=True)),
     )

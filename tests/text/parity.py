@@ -41,6 +41,9 @@ _RANGES = (
 )  # fmt: skip
 
 
+_PARTS_OF_CHARACTERS = b" ae\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xcc\xdf\xe0\xe1\xe2\xed\xef\xf0\xf1\xf4\xf5\xff"
+
+
 def random_text(random_source: random.Random) -> bytes:
     """Unicode from a few ranges, so that neighbours have to do with each other; never a zero at the end."""
     ranges = random_source.sample(_RANGES, random_source.randint(1, 4))
@@ -58,11 +61,7 @@ def random_bytes(random_source: random.Random) -> bytes:
     if kind < 0.3:
         return random_source.randbytes(size)
     if kind < 0.6:
-        return bytes(
-            random_source.choices(
-                b" ae\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xcc\xdf\xe0\xe1\xe2\xed\xef\xf0\xf1\xf4\xf5\xff", k=size
-            )
-        )
+        return bytes(random_source.choices(_PARTS_OF_CHARACTERS, k=size))
     text = bytearray(random_text(random_source))
     for _ in range(random_source.randint(1, 3)):
         if text:
@@ -247,12 +246,8 @@ def main() -> int:
                 for text in wrong[: 3 if wrong_texts < 3 else 0]:
                     print(f"  differs: {text!r}", flush=True)
                 wrong_texts, cut, done = wrong_texts + len(wrong), cut + cut_here, done + len(texts)
-                ids: list[Sequence[int]] = [
-                    tokenizer.encode(text.decode("utf-8", "replace"))[:IDS]
-                    if index % 2
-                    else random_ids(tokenizer, source)
-                    for index, text in enumerate(texts)
-                ]
+                ids: list[Sequence[int]] = [random_ids(tokenizer, source) for _ in texts[::2]]
+                ids += [tokenizer.encode(text.decode("utf-8", "replace"))[:IDS] for text in texts[1::2]]
                 wrong_rows, cut_here = decoding_differences(runtime, tokenizer, ids)
                 for row in wrong_rows[: 3 if wrong_ids < 3 else 0]:
                     print(f"  differs: {row!r}", flush=True)
