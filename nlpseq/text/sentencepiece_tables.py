@@ -190,7 +190,7 @@ def read(model: bytes) -> Model:
     Raises:
         UserError: the model uses something that has no graph.
     """
-    proto = _proto().FromString(model)
+    proto = _model_proto().ModelProto.FromString(model)
     specification, trainer = proto.normalizer_spec, proto.trainer_spec
     unsupported = {
         "a model type other than unigram": trainer.model_type != 1,
@@ -198,17 +198,17 @@ def read(model: bytes) -> Model:
         "white space as a suffix": trainer.treat_whitespace_as_suffix,
         "a denormaliser": bool(proto.denormalizer_spec.precompiled_charsmap),
     }
+    for what, present in unsupported.items():
+        if present:
+            raise _not_ours(what)
     pieces = [(piece.piece, piece.score, piece.type) for piece in proto.pieces]
     rules = _rules(specification.precompiled_charsmap)
     symbols = [text for text, _, kind in pieces if kind == _USER_DEFINED]
     for symbol in symbols:  # the library looks for these before it looks at the rules
         rules = {key: value for key, value in rules.items() if not key.startswith(symbol)}
     rules |= {symbol: symbol for symbol in symbols}
-    if specification.remove_extra_whitespaces:
-        unsupported["a user-defined piece with two spaces"] = any("  " in value for value in rules.values())
-    for what, present in unsupported.items():
-        if present:
-            raise UserError(f"this SentencePiece model has {what}: only what nlpseq trains can be exported")
+    if specification.remove_extra_whitespaces and any("  " in value for value in rules.values()):
+        raise _not_ours("a user-defined piece with two spaces")
     return Model(
         pieces,
         rules,
@@ -216,6 +216,10 @@ def read(model: bytes) -> Model:
         specification.remove_extra_whitespaces,
         specification.escape_whitespaces,
     )
+
+
+def _not_ours(what: str) -> UserError:
+    return UserError(f"this SentencePiece model has {what}: only models as nlpseq trains them have a graph")
 
 
 def rule_tables(rules: Mapping[str, str]) -> RuleTables:
@@ -445,9 +449,9 @@ def _ints(values: Any) -> Ints:
     return np.array(list(values), np.int32)
 
 
-def _proto() -> Any:
+def _model_proto() -> Any:
     try:
         from sentencepiece import sentencepiece_model_pb2
     except ImportError:
-        raise MissingExtraError("sentencepiece") from None
-    return sentencepiece_model_pb2.ModelProto
+        raise MissingExtraError("protobuf") from None
+    return sentencepiece_model_pb2

@@ -217,9 +217,10 @@ def _tokenizers(arguments: argparse.Namespace, lines: list[str]) -> Iterator[tup
     if arguments.model:
         yield arguments.model.name, SentencePiece(arguments.model.read_bytes())
     else:
-        for normalization in ("nmt_nfkc", "nfkc_cf", "identity"):
+        for normalization in set(arguments.kinds) - {"characters"}:
             yield normalization, SentencePiece.train(lines, arguments.vocabulary_size, normalization)
-    yield "characters", Characters.train(lines, 300)
+    if "characters" in arguments.kinds:
+        yield "characters", Characters.train(lines, 300)
 
 
 def main() -> int:
@@ -227,6 +228,7 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=200_000, help="for each tokeniser, runtime and direction")
     parser.add_argument("--data", type=Path, nargs="*", default=[])
     parser.add_argument("--model", type=Path, help="a SentencePiece model; by default three are trained on the data")
+    parser.add_argument("--kinds", nargs="*", default=["nmt_nfkc", "nfkc_cf", "identity", "characters"])
     parser.add_argument("--vocabulary-size", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
