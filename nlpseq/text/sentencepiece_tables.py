@@ -431,17 +431,25 @@ def _rules(charsmap: bytes) -> dict[str, str]:
     strings = charsmap[4 + size :]
     offsets, labels = (units >> 10) << ((units >> 6) & 8), units & 0x800000FF
     rules: dict[str, str] = {}
+    texts: dict[int, str] = {}
     positions, keys = np.array([offsets[0]]), [b""]
     every_label = np.arange(1, 256)
-    while keys:  # all keys of one length at a time
-        cells = np.minimum(positions[:, None] ^ every_label, len(units) - 1)
+    while keys:  # all keys of one length at a time; the trie shares equal ends, so many are at the same position
+        shared, shared_index = np.unique(positions, return_inverse=True)
+        cells = np.minimum(shared[:, None] ^ every_label, len(units) - 1)
         parents, children = np.nonzero(labels[cells] == every_label)
-        keys = [keys[parent] + bytes([child + 1]) for parent, child in zip(parents, children, strict=True)]
-        cells = cells[parents, children]
+        counts = np.bincount(parents, minlength=len(shared))
+        first_child, of_key = (np.cumsum(counts) - counts)[shared_index], counts[shared_index]
+        key = np.repeat(np.arange(len(keys)), of_key)
+        child = np.arange(len(key)) + np.repeat(first_child - (np.cumsum(of_key) - of_key), of_key)
+        keys = [keys[parent] + bytes((label,)) for parent, label in zip(key, children[child] + 1, strict=True)]
+        cells = cells[parents, children][child]
         positions = cells ^ offsets[cells]
         for row in np.nonzero((units[cells] >> 8) & 1)[0]:
             start = int(units[positions[row]]) & 0x7FFFFFFF
-            rules[keys[row].decode()] = strings[start : strings.index(b"\0", start)].decode()
+            if start not in texts:
+                texts[start] = strings[start : strings.index(b"\0", start)].decode()
+            rules[keys[row].decode()] = texts[start]
     return rules
 
 
