@@ -29,7 +29,8 @@ _STATES = 18
 def look_up(table: NDArray[Any], index: tf.Tensor) -> tf.Tensor:
     """``table[index]`` as int32 or float32; integers are stored in the narrowest type that holds them all."""
     if table.dtype.kind == "f":
-        return tf.gather(tf.constant(table), index)
+        # Stored as integers, because a converter that quantises weights takes a table of floats for weights.
+        return tf.bitcast(tf.gather(tf.constant(table.astype(np.float32).view(np.int32)), index), tf.float32)
     for narrow in (np.int8, np.uint8, np.int16):
         if table.min(initial=0) >= np.iinfo(narrow).min and table.max(initial=0) <= np.iinfo(narrow).max:
             return tf.cast(tf.gather(tf.constant(table.astype(narrow)), index), tf.int32)
