@@ -41,6 +41,7 @@ _RANGES = (
 )  # fmt: skip
 
 
+_SENTENCE = "The old man who lives next to the railway station sold his red car today..."
 _PARTS_OF_CHARACTERS = b" ae\x80\x8f\x90\x9f\xa0\xbf\xc0\xc2\xcc\xdf\xe0\xe1\xe2\xed\xef\xf0\xf1\xf4\xf5\xff"
 
 
@@ -130,7 +131,9 @@ class LiteRuntime:
         return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
 
-def lite_files(graph: GraphTokenizer, text_size: int, ids_size: int) -> tuple[bytes, bytes]:
+def lite_files(
+    graph: GraphTokenizer, text_size: int, ids_size: int, optimizations: Sequence[tf.lite.Optimize] = ()
+) -> tuple[bytes, bytes]:
     """Two files: ``text: uint8[text_size]`` to ids, length and left out; ids and length to text, length, left out."""
     encode = _traced(lambda text: _first_row(graph.encode(text[None], ids_size)), (tf.uint8, (text_size,)))
     decode = _traced(
@@ -138,7 +141,7 @@ def lite_files(graph: GraphTokenizer, text_size: int, ids_size: int) -> tuple[by
         (tf.int32, (ids_size,)),
         (tf.int32, ()),
     )
-    return _converted(encode), _converted(decode)
+    return _converted(encode, optimizations), _converted(decode, optimizations)
 
 
 def runner(file: bytes) -> Callable[..., list[np.ndarray]]:
@@ -207,9 +210,10 @@ def _first_row(results: Any) -> tuple[tf.Tensor, ...]:
     return tuple(tf.identity(result[0]) for result in results)
 
 
-def _converted(function: Any) -> bytes:
+def _converted(function: Any, optimizations: Sequence[tf.lite.Optimize]) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    converter.optimizations = list(optimizations)
     return converter.convert()
 
 
@@ -221,6 +225,23 @@ def _tokenizers(arguments: argparse.Namespace, lines: list[str]) -> Iterator[tup
             yield normalization, SentencePiece.train(lines, arguments.vocabulary_size, normalization)
     if "characters" in arguments.kinds:
         yield "characters", Characters.train(lines, 300)
+
+
+def _cost(graph: GraphTokenizer, tokenizer: Tokenizer) -> str:
+    """Bytes of the two files, and microseconds of a sentence in buffers of 512 bytes and 128 ids."""
+    files = lite_files(graph, 512, 128)
+    ids = tokenizer.encode(_SENTENCE)[:128]
+    texts, rows = padded([_SENTENCE.encode()], 512, np.uint8), padded([ids], 128, np.int32)
+    costs = []
+    for file, inputs in zip(files, ((texts[0],), (rows[0], np.int32(len(ids)))), strict=True):
+        run = runner(file)
+        times = []
+        for _ in range(1000):
+            begin = time.perf_counter()
+            run(*inputs)
+            times.append(time.perf_counter() - begin)
+        costs.append(f"{len(file)} bytes, {1e6 * min(times):.0f} µs at best, {1e6 * np.median(times):.0f} µs as a rule")
+    return f"to ids {costs[0]}; to text {costs[1]} ({len(_SENTENCE)} bytes, {len(ids)} ids)"
 
 
 def main() -> int:
@@ -238,6 +259,7 @@ def main() -> int:
     failed = False
     for name, tokenizer in _tokenizers(arguments, lines):
         graph = in_graph(tokenizer)
+        print(f"{name}: {_cost(graph, tokenizer)}", flush=True)
         for runtime in (LiteRuntime(graph), TensorFlowRuntime(graph)):
             wrong_texts = wrong_ids = cut = done = 0
             begin = time.perf_counter()

@@ -146,6 +146,17 @@ def test_the_tables_of_an_nfkc_model_are_smaller_than_its_file(tokenizers: dict,
     assert len(lite["nmt_nfkc"].encode_file) < len(tokenizers["nmt_nfkc"].to_bytes())
 
 
+def test_quantisation_leaves_the_tables_alone(tokenizers: dict, graphs: dict) -> None:
+    tokenizer = tokenizers["nmt_nfkc"]
+    encode_file, decode_file = parity.lite_files(graphs["nmt_nfkc"], 192, 576, [tf.lite.Optimize.DEFAULT])
+    encode, decode = parity.runner(encode_file), parity.runner(decode_file)
+    for sentence in SENTENCES[:200]:
+        ids, length, _ = encode(parity.padded([sentence.encode()], 192, np.uint8)[0])
+        assert ids[:length].tolist() == tokenizer.encode(sentence)
+        text, size, _ = decode(ids, length)
+        assert text[:size].tobytes().decode() == tokenizer.decode(ids[:length].tolist())
+
+
 # Models that others train
 
 
