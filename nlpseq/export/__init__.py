@@ -1,0 +1,1 @@
+"""Making one ``.tflite`` file out of a trained model."""
