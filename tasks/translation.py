@@ -30,8 +30,8 @@ from nlpseq.layers.attention import AdditiveAttention, MultiplicativeAttention
 from nlpseq.layers.cross_entropy import output_cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack, last_outputs
-from nlpseq.runtime.results import Translation
-from nlpseq.text.segmentation import segments
+from nlpseq.runtime.results import Translation, joined
+from nlpseq.text.segmentation import Segment, rejoined, segments
 from nlpseq.text.tokenizers import BEGIN, END, PAD, SentencePiece
 
 _DECODED_TOKENS = 2048  # source pieces translated in one call, padding included
@@ -388,10 +388,9 @@ class TranslationModel:
 
     def translate(self, text: str, *, beam: int = 4) -> Translation:
         """The best translation; "" gives an empty one. A text too long for the model goes in part by part."""
-        parts = [self.n_best(part, beam=beam, n_best=1)[0] for part in self._parts(text)]
-        if len(parts) == 1:
-            return parts[0]
-        return _joined(text, parts)
+        parts = self._parts(text)
+        translated = [self.n_best(part.text, beam=beam, n_best=1)[0] for part in parts]
+        return joined(text, rejoined(parts, [translation.text for translation in translated]), translated)
 
     def n_best(self, text: str, *, beam: int = 4, n_best: int = 4) -> list[Translation]:
         """The best translations of one sentence, best first; at most ``beam``."""
@@ -416,8 +415,8 @@ class TranslationModel:
 
     def translate_texts(self, texts: Sequence[str], *, beam: int = 4) -> list[str]:
         """Translates many texts at once, in batches of like lengths; results in the order given."""
-        parts = [(index, self._encode(part)) for index, text in enumerate(texts) for part in self._parts(text)]
-        batches = padded_batches([ids for _, ids in parts], _DECODED_TOKENS)
+        cut = [self._parts(text) for text in texts]
+        batches = padded_batches([self._encode(part.text) for parts in cut for part in parts], _DECODED_TOKENS)
         search = self._search(beam, 1)
         decode = self._vocabulary.tokenizers["target"].decode
         translated: dict[int, str] = {}
@@ -426,14 +425,12 @@ class TranslationModel:
             for (positions, _), rows in zip(batches, found, strict=True):
                 for position, ids in zip(positions, rows, strict=True):
                     translated[position] = decode(ids[ids != PAD].tolist())
-        results = [""] * len(texts)
-        for position, (index, _) in enumerate(parts):
-            results[index] = f"{results[index]} {translated[position]}".strip()
-        return results
+        in_order = iter(range(len(translated)))
+        return [rejoined(parts, [translated[next(in_order)] for _ in parts]) for parts in cut]
 
-    def _parts(self, text: str) -> list[str]:
+    def _parts(self, text: str) -> list[Segment]:
         encode = self._vocabulary.tokenizers["source"].encode
-        return segments(text, lambda part: len(encode(part)) < self._limit) or [text]
+        return segments(text, lambda part: len(encode(part)) < self._limit) or [Segment("", "")]
 
     def _encode(self, text: str) -> np.ndarray:
         return np.array([*self._vocabulary.tokenizers["source"].encode(text), END], np.int32)
@@ -479,22 +476,3 @@ def _search_function(model: EncoderDecoder, beam: int, n_best: int) -> Any:
 def _shifted(target: tf.Tensor) -> tf.Tensor:
     """Previous ids: begin, then the target but its last."""
     return tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BEGIN)
-
-
-def _joined(text: str, parts: list[Translation]) -> Translation:
-    """One translation out of those of a text's parts; each part's alignment is a block on the diagonal."""
-    width = sum(len(part.source_pieces) for part in parts)
-    alignment: list[tuple[float, ...]] = []
-    before = 0
-    for part in parts:
-        after = width - before - len(part.source_pieces)
-        alignment.extend((*(0.0,) * before, *row, *(0.0,) * after) for row in part.alignment)
-        before += len(part.source_pieces)
-    return Translation(
-        text=" ".join(part.text for part in parts),
-        score=sum(part.score for part in parts) / len(parts),
-        pieces=tuple(piece for part in parts for piece in part.pieces),
-        source_pieces=tuple(piece for part in parts for piece in part.source_pieces),
-        alignment=tuple(alignment),
-        source=text,
-    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Translation:
     Attributes:
         text: the translation.
         score: its log-probability, in nats, divided by the length penalty (higher is better).
-        pieces: the pieces it is made of, the end mark included.
+        pieces: the pieces it is made of, the end mark included; empty where only the text is known, as of all but the
+            best of an exported model's n best.
         source_pieces: the pieces of the source, the end mark included.
         alignment: for each piece, the attention paid to each source piece; each row sums to 1.
         source: the text that was translated.
@@ -24,11 +26,11 @@ class Translation:
     score: float
     pieces: tuple[str, ...]
     source_pieces: tuple[str, ...]
-    alignment: tuple[tuple[float, ...], ...]
+    alignment: Sequence[Sequence[float]]
     source: str
 
     def to_json(self) -> dict[str, Any]:
-        return _rounded(dataclasses.asdict(self))
+        return _rounded(vars(self))
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Classification:
         pieces: the pieces that were read.
         relevance: for each piece, how much it spoke for the label (above 0) or against it.
         source: the text that was classified.
+        cut: whether the text was too long, so that only its begin and its end were read.
     """
 
     label: str
@@ -48,9 +51,10 @@ class Classification:
     pieces: tuple[str, ...]
     relevance: tuple[float, ...]
     source: str
+    cut: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return _rounded(dataclasses.asdict(self))
+        return _rounded(vars(self))
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,55 @@ class Generation:
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return dict(vars(self))
+
+
+class BlockDiagonal(Sequence[tuple[float, ...]]):
+    """A matrix of blocks along the diagonal, zero elsewhere; rows are made when they are asked for.
+
+    A long text's alignment has as many rows as columns, and nobody may want to see it.
+
+    Args:
+        blocks: matrices, each with one row or more.
+        widths: how many columns each has.
+    """
+
+    def __init__(self, blocks: Sequence[Sequence[Sequence[float]]], widths: Sequence[int]) -> None:
+        self._width = sum(widths)
+        self._rows: list[tuple[int, Sequence[float]]] = []  # zeros before it, and what is no zero
+        before = 0
+        for block, width in zip(blocks, widths, strict=True):
+            self._rows += [(before, row) for row in block]
+            before += width
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[float, ...]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[float, ...]]: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[float, ...] | list[tuple[float, ...]]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        before, row = self._rows[index]
+        return (*(0.0,) * before, *row, *(0.0,) * (self._width - before - len(row)))
+
+
+def joined(source: str, text: str, parts: Sequence[Translation]) -> Translation:
+    """One translation out of those of a text's parts, one or more; their alignments become blocks on the diagonal."""
+    if len(parts) == 1:
+        return dataclasses.replace(parts[0], source=source)
+    return Translation(
+        text=text,
+        score=sum(part.score for part in parts) / len(parts),
+        pieces=tuple(piece for part in parts for piece in part.pieces),
+        source_pieces=tuple(piece for part in parts for piece in part.source_pieces),
+        alignment=BlockDiagonal([part.alignment for part in parts], [len(part.source_pieces) for part in parts]),
+        source=source,
+    )
 
 
 def _rounded(value: Any) -> Any:
@@ -76,6 +128,6 @@ def _rounded(value: Any) -> Any:
         return round(value, 4)
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [_rounded(item) for item in value]
     return value

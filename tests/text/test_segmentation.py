@@ -1,4 +1,4 @@
-"""Cutting long text: nothing is lost but spaces, and each part fits."""
+"""Cutting long text: nothing is lost, and each part fits."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nlpseq.text.segmentation import segments
+from nlpseq.text.segmentation import Segment, rejoined, segments
 
 # Text as it comes: words, sentence ends, quotes, line breaks, odd spaces, and long words without any.
 TEXT = st.one_of(
@@ -22,24 +22,29 @@ def at_most(characters: int) -> Callable[[str], bool]:
     return lambda text: len(text) <= characters
 
 
-def without_spaces(text: str) -> str:
-    return "".join(text.split())
+def texts(parts: list[Segment]) -> list[str]:
+    return [part.text for part in parts]
+
+
+def whole(parts: list[Segment]) -> str:
+    return "".join(part.text + part.spacing for part in parts)
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(TEXT, st.integers(1, 20))
-def test_nothing_is_lost_but_spaces_and_each_part_fits(text: str, characters: int) -> None:
+def test_nothing_is_lost_and_each_part_fits(text: str, characters: int) -> None:
     parts = segments(text, at_most(characters))
-    assert without_spaces("".join(parts)) == without_spaces(text)
-    assert all(len(part) <= characters for part in parts)
+    assert whole(parts) == text.strip()
+    assert all(len(part.text) <= characters for part in parts)
+    assert all(part.spacing.isspace() for part in parts if part.spacing)
 
 
 @settings(deadline=None, max_examples=200, derandomize=True)
 @given(TEXT, st.integers(1, 20))
 @example("      hello", 6)
 @example("          ", 3)
-def test_no_part_is_blank(text: str, characters: int) -> None:
-    assert [part for part in segments(text, at_most(characters)) if not part.strip()] == []
+def test_no_part_is_blank_or_has_space_around_it(text: str, characters: int) -> None:
+    assert [part for part in texts(segments(text, at_most(characters))) if not part or part != part.strip()] == []
 
 
 @settings(deadline=None, max_examples=200, derandomize=True)
@@ -47,12 +52,12 @@ def test_no_part_is_blank(text: str, characters: int) -> None:
 def test_the_limit_may_count_bytes(text: str, size: int) -> None:
     text = text.encode("utf-8", "replace").decode()
     parts = segments(text, lambda part: len(part.encode()) <= size)
-    assert without_spaces("".join(parts)) == without_spaces(text)
-    assert all(len(part.encode()) <= size for part in parts)
+    assert whole(parts) == text.strip()
+    assert all(len(part.text.encode()) <= size for part in parts)
 
 
 def test_text_that_fits_stays_whole() -> None:
-    assert segments("One. Two.  Three.", at_most(17)) == ["One. Two.  Three."]
+    assert segments(" One. Two.  Three.\n", at_most(17)) == [Segment("One. Two.  Three.", "")]
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t "])
@@ -62,38 +67,38 @@ def test_blank_text_has_no_parts(text: str) -> None:
 
 
 def test_sentences_come_before_words() -> None:
-    assert segments("It rains. Does it? It does!", at_most(10)) == ["It rains.", "Does it?", "It does!"]
+    assert texts(segments("It rains. Does it? It does!", at_most(10))) == ["It rains.", "Does it?", "It does!"]
 
 
 def test_a_sentence_end_may_stand_within_quotes() -> None:
-    assert segments('"It rains." She left.', at_most(12)) == ['"It rains."', "She left."]
+    assert texts(segments('"It rains." She left.', at_most(12))) == ['"It rains."', "She left."]
 
 
 def test_chinese_and_japanese_need_no_space_between_sentences() -> None:
-    assert segments("下雨了。真的吗？真的！", at_most(5)) == ["下雨了。", "真的吗？", "真的！"]
+    assert texts(segments("下雨了。真的吗？真的！", at_most(5))) == ["下雨了。", "真的吗？", "真的！"]
 
 
 def test_lines_are_cut_apart() -> None:
-    assert segments("a title\nthe text", at_most(8)) == ["a title", "the text"]
+    assert texts(segments("a title\nthe text", at_most(8))) == ["a title", "the text"]
 
 
 def test_a_point_inside_a_number_or_a_name_is_no_end() -> None:
-    assert segments("version 3.14 is out now", at_most(12)) == ["version 3.14", "is out now"]
+    assert texts(segments("version 3.14 is out now", at_most(12))) == ["version 3.14", "is out now"]
 
 
 def test_only_the_sentence_that_does_not_fit_is_cut_into_words() -> None:
-    parts = segments("Short one. This sentence is too long to fit. End.", at_most(18))
+    parts = texts(segments("Short one. This sentence is too long to fit. End.", at_most(18)))
     assert parts[0] == "Short one."
     assert parts[-1] == "End."
     assert " ".join(parts[1:-1]) == "This sentence is too long to fit."
 
 
 def test_a_word_that_does_not_fit_is_cut_in_the_middle() -> None:
-    assert segments("abcdefgh", at_most(4)) == ["abcd", "efgh"]
+    assert texts(segments("abcdefgh", at_most(4))) == ["abcd", "efgh"]
 
 
 def test_a_single_character_is_given_even_where_it_does_not_fit() -> None:
-    assert segments("ab", lambda text: False) == ["a", "b"]
+    assert texts(segments("ab", lambda text: False)) == ["a", "b"]
 
 
 def test_long_text_costs_few_calls() -> None:
@@ -106,5 +111,29 @@ def test_long_text_costs_few_calls() -> None:
 
     text = " ".join(f"word{index}" for index in range(10_000))
     parts = segments(text, fits)
-    assert " ".join(parts) == text
+    assert whole(parts) == text
     assert calls < 8 * len(parts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One line.\n\nAnother  one, with   spaces.\r\n\tAnd a third.",
+        "no\u00a0break\u2009spaces and averyverylongwordindeed",
+        "下雨了。真的吗？真的！",
+    ],
+)
+@pytest.mark.parametrize("characters", [1, 5, 12, 20])
+def test_what_is_made_of_the_parts_is_spaced_as_the_text_was(text: str, characters: int) -> None:
+    parts = segments(text, at_most(characters))
+    assert rejoined(parts, texts(parts)) == text
+
+
+def test_sentences_get_a_space_where_the_other_language_wants_one() -> None:
+    parts = segments("下雨了。真的吗？真的！", at_most(4))
+    assert rejoined(parts, ["It rains.", "Really?", "Really!"]) == "It rains. Really? Really!"
+
+
+def test_a_part_that_nothing_was_made_of_leaves_no_space_at_the_ends() -> None:
+    parts = segments("One. Two. Three.", at_most(6))
+    assert rejoined(parts, ["", "zwei", ""]) == "zwei"
