@@ -16,6 +16,11 @@ from nlpseq.text.tokenizers import BEGIN, END, PAD, UNKNOWN
 State = Any
 Step = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
 
+_GOLDEN, _FIRST_FACTOR, _SECOND_FACTOR = (  # as int32: 2^32 / golden ratio, and MurmurHash3's factors
+    0x9E3779B9 - 2**32,
+    0x85EBCA6B - 2**32,
+    0xC2B2AE35 - 2**32,
+)
 _NEVER = -1e9  # a log-probability that nothing real reaches; -inf would turn into NaN when multiplied by 0
 
 
@@ -36,16 +41,17 @@ def length_penalty(length: tf.Tensor, alpha: float) -> tf.Tensor:
     return tf.pow((5.0 + tf.cast(length, tf.float32)) / 6.0, alpha)
 
 
-def greedy_search(step: Step, state: State, batch: tf.Tensor, max_length: tf.Tensor) -> Hypotheses:
+def greedy_search(step: Step, state: State, batch: tf.Tensor | int, max_length: tf.Tensor) -> Hypotheses:
     """Takes the most probable token at every step.
 
     Args:
         step: ids int32 [batch, 1] and a state to logits [batch, 1, vocabulary] and the next state.
         state: before the first token.
-        batch: int32 scalar.
+        batch: int32 scalar; a number where it is known, as TensorFlow Lite needs it.
         max_length: int32 scalar; longer sequences are cut there.
     """
-    tokens = tf.TensorArray(tf.int32, size=max_length, element_shape=[None])
+    rows = batch if isinstance(batch, int) else None
+    tokens = tf.TensorArray(tf.int32, size=max_length, element_shape=[rows])
 
     def running(index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, *_: Any) -> tf.Tensor:
         return (index < max_length) & ~tf.reduce_all(done)
@@ -63,7 +69,7 @@ def greedy_search(step: Step, state: State, batch: tf.Tensor, max_length: tf.Ten
         running, advance, (0, tf.fill([batch], BEGIN), none_done, tf.zeros([batch]), tokens, state)
     )
     ids = tf.transpose(tokens.stack())  # steps never taken are rows of zeros: padding
-    ids = tf.ensure_shape(ids, [None, None])
+    ids = tf.ensure_shape(ids, [rows, None])
     lengths = tf.reduce_sum(tf.cast(ids != PAD, tf.int32), axis=1)
     return Hypotheses(ids[:, None], (score / length_penalty(lengths, 1.0))[:, None])
 
@@ -71,7 +77,7 @@ def greedy_search(step: Step, state: State, batch: tf.Tensor, max_length: tf.Ten
 def beam_search(
     step: Step,
     state: State,
-    batch: tf.Tensor,
+    batch: tf.Tensor | int,
     max_length: tf.Tensor,
     *,
     beam: int,
@@ -85,7 +91,7 @@ def beam_search(
     Args:
         step: ids int32 [batch, beam] and a state to logits [batch, beam, vocabulary] and the next state.
         state: before the first token; every tensor [batch, ...] (it is repeated for each beam here).
-        batch: int32 scalar.
+        batch: int32 scalar; a number where it is known, as TensorFlow Lite needs it.
         max_length: int32 scalar, in tokens with the end mark.
         beam: at least 1.
         alpha: exponent of the length penalty; 0 ranks by plain log-probability.
@@ -146,13 +152,14 @@ def beam_search(
         tf.fill([batch, beam], _NEVER),
         state,
     )
+    rows = batch if isinstance(batch, int) else None
     shapes = tf.nest.map_structure(lambda tensor: tensor.shape, start)
     shapes = shapes._replace(
-        ids=tf.TensorShape([None, beam, None]),
-        finished=tf.TensorShape([None, beam, None]),
-        log_probabilities=tf.TensorShape([None, beam]),
-        finished_scores=tf.TensorShape([None, beam]),
-        state=tf.nest.map_structure(lambda tensor: tf.TensorShape([None, beam, *tensor.shape[2:]]), state),
+        ids=tf.TensorShape([rows, beam, None]),
+        finished=tf.TensorShape([rows, beam, None]),
+        log_probabilities=tf.TensorShape([rows, beam]),
+        finished_scores=tf.TensorShape([rows, beam]),
+        state=tf.nest.map_structure(lambda tensor: tf.TensorShape([rows, beam, *tensor.shape[2:]]), state),
     )
     (search,) = tf.while_loop(running, advance, (start,), shape_invariants=(shapes,))
     cut = search.log_probabilities / length_penalty(max_length, alpha)
@@ -164,70 +171,110 @@ def beam_search(
     return Hypotheses(tf.gather(tf.concat([search.finished, search.ids], axis=1), best, batch_dims=1), scores)
 
 
-def filtered_logits(logits: tf.Tensor, temperature: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:
+def filtered_logits(logits: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:
     """Logits to sample from: what top-k and top-p (Holtzman 2020, arXiv:1904.09751) leave out is never drawn.
 
     Args:
-        logits: float [batch, vocabulary].
-        temperature: float scalar > 0.
-        top_k: int32 scalar; 0 or less keeps all.
-        top_p: float scalar; the fewest tokens whose probabilities add up to it are kept, at least one; 1 keeps all.
+        logits: float32 [batch, vocabulary], divided by the temperature.
+        top_k: int32 [batch]; 0 or less keeps all.
+        top_p: float32 [batch]; the fewest tokens whose probabilities add up to it are kept, at least one; 1 keeps all.
     """
-    vocabulary = tf.shape(logits)[-1]
-    logits = tf.cast(logits, tf.float32) / temperature
-    ordered = tf.sort(logits, direction="DESCENDING", axis=-1)
-    probabilities = tf.nn.softmax(ordered)
-    before = tf.cumsum(probabilities, exclusive=True, axis=-1)
-    ranks = tf.range(vocabulary)[None]
-    kept = (before < top_p) | (ranks == 0) | (top_p >= 1)  # rounded sums reach 1 before their end
+    top_k, top_p = top_k[:, None], top_p[:, None]
+    ordered = tf.math.top_k(logits, logits.shape[-1]).values
+    before = tf.cumsum(tf.nn.softmax(ordered), exclusive=True, axis=-1)
+    ranks = tf.range(logits.shape[-1])[None]
+    kept = (before < top_p) | (ranks < 1) | (top_p >= 1)  # rounded sums reach 1 before their end
     kept &= (ranks < top_k) | (top_k <= 0)
     threshold = tf.reduce_min(tf.where(kept, ordered, ordered.dtype.max), axis=-1, keepdims=True)
     return tf.where(logits < threshold, _NEVER, logits)
 
 
+class Filter(NamedTuple):
+    """Which tokens may be drawn, each [batch]; see :func:`filtered_logits`."""
+
+    top_k: tf.Tensor
+    top_p: tf.Tensor
+
+
 def sample(
     step: Step,
-    logits: tf.Tensor,
     state: State,
+    prompt: tf.Tensor,
+    prompt_lengths: tf.Tensor,
     *,
     length: tf.Tensor,
     temperature: tf.Tensor,
-    top_k: tf.Tensor,
-    top_p: tf.Tensor,
     seed: tf.Tensor,
+    only: Filter | None = None,
 ) -> tf.Tensor:
-    """Draws ``length`` tokens one after the other.
+    """Reads a prompt, then draws tokens one after the other.
+
+    The numbers that are drawn by come out of integer arithmetic alone, so that a seed means the same everywhere.
 
     Args:
         step: ids int32 [batch, 1] and a state to logits [batch, 1, vocabulary] and the next state.
-        logits: float [batch, vocabulary], for the first token.
-        state: after the prompt.
-        length: int32 scalar.
-        temperature: float scalar; 0 takes the most probable token.
-        top_k, top_p: as for :func:`filtered_logits`.
-        seed: int32 scalar; the same seed draws the same tokens.
+        state: before the prompt.
+        prompt: int32 [batch, n], padded; at least one token each.
+        prompt_lengths: int32 [batch].
+        length: int32 [batch], tokens to draw.
+        temperature: float32 [batch]; 0 takes the most probable token.
+        seed: int32 [batch]; the same seed draws the same tokens.
+        only: what may be drawn; None: everything.
 
     Returns:
-        int32 [batch, length].
+        int32 [batch, time]: the prompt and what was drawn, padded with 0.
     """
-    tokens = tf.TensorArray(tf.int32, size=length, element_shape=[None])
-    reserved = tf.constant([PAD, UNKNOWN, BEGIN])
-    vocabulary = logits.shape[-1]
-    forbidden = tf.reduce_sum(tf.one_hot(reserved, vocabulary), axis=0) * _NEVER
+    rows, last_of_prompt = prompt.shape[0], tf.maximum(tf.shape(prompt)[1] - 1, 0)
+    totals = prompt_lengths + tf.maximum(length, 0)
+    longest = tf.reduce_max(totals)
 
     def draw(index: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        logits = tf.cast(logits, tf.float32) + forbidden
-        kept = filtered_logits(logits, tf.maximum(temperature, 1e-6), top_k, top_p)
-        drawn = tf.random.stateless_categorical(kept, 1, seed=tf.stack([seed, index]), dtype=tf.int32)[:, 0]
+        vocabulary = logits.shape[-1]
+        reserved = tf.reduce_sum(tf.one_hot([PAD, UNKNOWN, BEGIN], vocabulary), axis=0)
+        logits = tf.cast(logits, tf.float32) + reserved * _NEVER
+        scaled = logits / tf.maximum(temperature, 1e-6)[:, None]
+        if only is not None:
+            scaled = filtered_logits(scaled, only.top_k, only.top_p)
+        up_to = tf.cumsum(tf.nn.softmax(scaled), axis=-1)
+        total = up_to[:, -1:]
+        threshold = uniform(seed, index - prompt_lengths)[:, None] * total
+        passed = (up_to <= threshold) & (up_to < total)  # a product that is rounded up never leads past the end
+        drawn = tf.reduce_sum(tf.cast(passed, tf.int32), axis=-1)
         return tf.where(temperature > 0, drawn, tf.argmax(logits, axis=-1, output_type=tf.int32))
 
-    def advance(index: tf.Tensor, logits: tf.Tensor, state: State, tokens: tf.TensorArray) -> Any:
-        token = draw(index, logits)
-        next_logits, state = step(token[:, None], state)
-        return index + 1, next_logits[:, 0], state, tokens.write(index, token)
+    def advance(index: tf.Tensor, last: tf.Tensor, tokens: tf.TensorArray, state: State) -> Any:
+        tokens = tokens.write(index, tf.where(index < totals, last, PAD))
+        logits, state = step(last[:, None], state)
+        index += 1
+        given = tf.gather(prompt, tf.minimum(index, last_of_prompt), axis=1)
+        return index, tf.where(index < prompt_lengths, given, draw(index, logits[:, 0])), tokens, state
 
-    _, _, _, tokens = tf.while_loop(lambda index, *_: index < length, advance, (0, logits, state, tokens))
-    return tf.transpose(tokens.stack())
+    tokens = tf.TensorArray(tf.int32, size=longest, element_shape=[rows])
+    _, _, tokens, _ = tf.while_loop(
+        lambda index, *_: index < longest, advance, (tf.constant(0), prompt[:, 0], tokens, state)
+    )
+    return tf.ensure_shape(tf.transpose(tokens.stack()), [rows, None])
+
+
+def uniform(seed: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    """Numbers in [0, 1) with 24 bits each, float32, from int32 seeds and positions of one shape.
+
+    Two rounds of multiplication and folding over 32 bits for each word, after the finaliser of MurmurHash3 (Appleby
+    2011), in operators of int32 that TensorFlow Lite has; products wrap around.
+    """
+    return tf.cast(_folded(_mixed(tf.bitwise.bitwise_xor(_mixed(seed), index)), 8), tf.float32) * 2.0**-24
+
+
+def _mixed(word: tf.Tensor) -> tf.Tensor:
+    """A permutation of the int32 numbers; each bit of the result depends on all bits."""
+    word = tf.bitwise.bitwise_xor(word + _GOLDEN, _folded(word + _GOLDEN, 16)) * _FIRST_FACTOR
+    word = tf.bitwise.bitwise_xor(word, _folded(word, 13)) * _SECOND_FACTOR
+    return tf.bitwise.bitwise_xor(word, _folded(word, 16))
+
+
+def _folded(word: tf.Tensor, bits: int) -> tf.Tensor:
+    """The word shifted right by so many bits, zeros coming in: the built-in shift of int32 repeats the sign."""
+    return tf.math.floormod(tf.bitwise.right_shift(word, bits), 1 << (32 - bits))
 
 
 def _log_probabilities(logits: tf.Tensor) -> tf.Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import abc
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -93,6 +93,40 @@ class Loss:
     total: tf.Tensor
     count: tf.Tensor
     weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One function of an exported program.
+
+    Attributes:
+        name: what it does: translate, classify, generate, ...
+        function: takes ``text``, uint8 [batch, N] padded with zeros, and ``numbers`` by name, each [batch]; returns
+            tensors by name, each [batch, ...], texts as uint8. The batch's size is static where it is 1.
+        sizes: of the buffers, by the letters of ``docs/exported-files.md``.
+        numbers: further inputs, with a value to try them with; an int stands for int32, a float for float32.
+    """
+
+    name: str
+    function: Callable[..., dict[str, tf.Tensor]]
+    sizes: dict[str, int]
+    numbers: dict[str, int | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a task exports.
+
+    Attributes:
+        signatures: the main one first.
+        pieces: for each id, the piece as people read it; of the source, where there are two vocabularies. Empty where
+            no signature returns ids.
+        target_pieces: of the target, where it has a vocabulary of its own.
+    """
+
+    signatures: tuple[Signature, ...]
+    pieces: tuple[str, ...] = ()
+    target_pieces: tuple[str, ...] = ()
 
 
 class Task(abc.ABC, Generic[Config]):
@@ -284,6 +318,14 @@ class Task(abc.ABC, Generic[Config]):
     @abc.abstractmethod
     def make_predictor(self, model: keras.Model, vocabulary: Vocabulary) -> Any:
         """An object that uses the model: ``translate``, ``classify`` or ``generate``."""
+
+    @abc.abstractmethod
+    def program(self, model: keras.Model, vocabulary: Vocabulary) -> Program:
+        """The whole program as graph functions: bytes of text in, bytes of text or numbers out.
+
+        Raises:
+            UserError: this model cannot be exported.
+        """
 
     @staticmethod
     @abc.abstractmethod

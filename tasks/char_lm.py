@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
+from nlpseq.tasks.base import Loss, Metric, Program, Signature, Task, Vocabulary
 
 from nlpseq import evaluation
 from nlpseq.config import TrainingConfig, setting
@@ -23,17 +23,19 @@ from nlpseq.data import samples, sources
 from nlpseq.data.batches import Batch, stream_batches
 from nlpseq.data.cache import Corpus
 from nlpseq.data.sources import Part, Record
-from nlpseq.decoding import sample
+from nlpseq.decoding import Filter, sample
 from nlpseq.errors import DataError, UserError
 from nlpseq.layers.cross_entropy import cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack
 from nlpseq.runtime.results import Generation
-from nlpseq.text.tokenizers import END, PAD, Characters, SentencePiece, Tokenizer
+from nlpseq.text.in_graph import in_graph
+from nlpseq.text.tokenizers import END, FIRST_BYTE, PAD, Characters, SentencePiece, Tokenizer
 
 _EVALUATION_ROWS = 16  # streams; each but the first begins without its past, which costs a little
 _EVALUATION_STEPS = 256
 _SMALL_VOCABULARY = 512  # fewer than a replica's positions in a batch: projecting all rows is less work
+_PROMPT_BYTES, _WRITTEN_BYTES = 1024, 2048  # the buffers of an exported file
 _MIN_ROW = 2048  # no more streams than this leaves each one
 
 
@@ -253,6 +255,60 @@ class CharacterLanguageModelling(Task[Config]):
         predictor = self.predictor(model, vocabulary)
         return predictor.score_texts([example.fields[0] for example in examples])
 
+    def program(self, model: LanguageModel, vocabulary: Vocabulary) -> Program:
+        tokenizer = vocabulary.tokenizers["text"]
+        if not isinstance(tokenizer, Characters):
+            raise UserError(
+                "a language model over pieces pre-trains other models (--init-from); one to be exported reads "
+                "characters: tokenizer.kind = \"characters\""
+            )
+        graph, (newline,) = in_graph(tokenizer), tokenizer.encode("\n")
+
+        def generate(text: tf.Tensor, length: tf.Tensor, **numbers: tf.Tensor) -> dict[str, tf.Tensor]:
+            rows = text.shape[0] or tf.shape(text)[0]
+            encoded = graph.encode(text, _PROMPT_BYTES)
+            blank = tf.equal(encoded.lengths, 0)  # then a line begins
+            begin = tf.one_hot(tf.zeros_like(encoded.lengths), _PROMPT_BYTES, dtype=tf.int32) * newline
+            prompt = tf.where(blank[:, None], begin, encoded.ids)
+            lengths = tf.maximum(encoded.lengths, 1)
+            length = tf.clip_by_value(length, 0, _WRITTEN_BYTES - lengths)
+            only = Filter(numbers.pop("top_k"), numbers.pop("top_p")) if "top_k" in numbers else None
+            written = _sampled(model, prompt, lengths, length=length, only=only, **numbers)
+            written = tf.pad(written, [[0, 0], [0, _WRITTEN_BYTES + 1 - tf.shape(written)[1]]])
+            written = tf.reshape(written, [rows, _WRITTEN_BYTES + 1])
+            written = tf.where(blank[:, None], written[:, 1:], written[:, :-1])
+            decoded = graph.decode(written, encoded.lengths + length, _WRITTEN_BYTES)
+            return {"text": decoded.text, "left_out": encoded.left_out + decoded.left_out}
+
+        def score(text: tf.Tensor, context: tf.Tensor) -> dict[str, tf.Tensor]:
+            rows = text.shape[0] or tf.shape(text)[0]
+            encoded = graph.encode(text, _PROMPT_BYTES)
+            targets = tf.reshape(encoded.ids[:, : tf.maximum(tf.reduce_max(encoded.lengths), 1)], [rows, -1])
+            previous = tf.pad(targets[:, :-1], [[0, 0], [1, 0]], constant_values=newline)
+            logits, _ = model.advance(previous, None)
+            # A character that is spelt in bytes has several ids, of which the first begins it.
+            first = FIRST_BYTE + 0x80
+            goes_on = (targets >= first) & (targets < first + 0x40)
+            begins = tf.cast(~goes_on & (targets != PAD), tf.int32)
+            counted = (tf.cumsum(begins, axis=1) > context[:, None]) & (targets != PAD)
+            log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+            chosen = tf.gather(log_probabilities, targets, axis=2, batch_dims=2)
+            return {
+                "nats": -tf.reduce_sum(tf.where(counted, chosen, 0.0), axis=1),
+                "characters": tf.reduce_sum(begins * tf.cast(counted, tf.int32), axis=1),
+                "left_out": encoded.left_out,
+            }
+
+        sizes = {"N": _PROMPT_BYTES, "M": _WRITTEN_BYTES}
+        numbers = {"length": 60, "temperature": 0.7, "seed": 1}
+        return Program(
+            (
+                Signature("generate", generate, sizes, numbers),
+                Signature("sample", generate, sizes, {**numbers, "top_k": 10, "top_p": 0.9}),
+                Signature("score", score, {"N": _PROMPT_BYTES}, {"context": 4}),
+            )
+        )
+
     @staticmethod
     def usage(model: str) -> str:
         return f'nlpseq generate --model {model} "Once "'
@@ -305,9 +361,15 @@ class GeneratorModel:
         ids = _ids(prompt or "\n", self._tokenizer)
         if isinstance(self._tokenizer, SentencePiece) and prompt and not prompt.endswith("\n"):
             ids = ids[:-1]  # the line goes on
-        logits, states = self._read(np.array([ids], np.int32))
-        drawn = self._draw(logits, states, length, temperature, top_k, top_p, seed).numpy()[0].tolist()
-        text = _text(ids + drawn, self._tokenizer)
+        written = self._write(
+            tf.constant([ids]),
+            length=tf.constant([length]),
+            temperature=tf.constant([temperature], tf.float32),
+            top_k=tf.constant([top_k]),
+            top_p=tf.constant([top_p], tf.float32),
+            seed=tf.constant([seed]),
+        )
+        text = _text(written.numpy()[0].tolist(), self._tokenizer)
         begin = 0 if prompt else len("\n")
         return Generation(text[begin : len(prompt or "\n") + length], prompt, seed)
 
@@ -342,50 +404,19 @@ class GeneratorModel:
         return score
 
     @cached_property
-    def _read(self) -> Any:
-        @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32)], autograph=False)
-        def read(ids: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-            logits, states = self._model.advance(ids, None)
-            return logits[:, -1], states
+    def _write(self) -> Any:
+        @tf.function(reduce_retracing=True, autograph=False)
+        def write(prompt: tf.Tensor, *, top_k: tf.Tensor, top_p: tf.Tensor, **numbers: tf.Tensor) -> tf.Tensor:
+            lengths = tf.fill([1], tf.shape(prompt)[1])
+            return _sampled(self._model, prompt, lengths, only=Filter(top_k, top_p), **numbers)
 
-        return read
+        return write
 
-    @cached_property
-    def _draw(self) -> Any:
-        @tf.function(autograph=False)
-        def draw(
-            logits: tf.Tensor,
-            states: list[tf.Tensor],
-            length: tf.Tensor,
-            temperature: tf.Tensor,
-            top_k: tf.Tensor,
-            top_p: tf.Tensor,
-            seed: tf.Tensor,
-        ) -> tf.Tensor:
-            return sample(
-                lambda ids, states: self._model.advance(ids, states),
-                logits,
-                states,
-                length=length,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                seed=seed,
-            )
 
-        def with_tensors(logits: Any, states: Any, length: int, temperature: float, *rest: Any) -> tf.Tensor:
-            top_k, top_p, seed = rest
-            return draw(
-                logits,
-                states,
-                tf.constant(length),
-                tf.constant(temperature, tf.float32),
-                tf.constant(top_k),
-                tf.constant(top_p, tf.float32),
-                tf.constant(seed),
-            )
-
-        return with_tensors
+def _sampled(model: LanguageModel, prompt: tf.Tensor, lengths: tf.Tensor, **options: Any) -> tf.Tensor:
+    """The prompt and what :func:`nlpseq.decoding.sample` draws after it: int32 [batch, time]."""
+    states = model.encoder.zero_states(prompt.shape[0] or tf.shape(prompt)[0])
+    return sample(model.advance, states, prompt, lengths, **options)
 
 
 def _ids(text: str, tokenizer: Tokenizer) -> list[int]:

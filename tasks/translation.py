@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-from nlpseq.tasks.base import Loss, Metric, Task, Vocabulary
+from nlpseq.tasks.base import Loss, Metric, Program, Signature, Task, Vocabulary
 
 from nlpseq import evaluation
 from nlpseq.config import TrainingConfig, setting
@@ -31,6 +31,7 @@ from nlpseq.layers.cross_entropy import output_cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack, last_outputs
 from nlpseq.runtime.results import Translation, joined
+from nlpseq.text.in_graph import in_graph
 from nlpseq.text.segmentation import Segment, rejoined, segments
 from nlpseq.text.tokenizers import BEGIN, END, PAD, SentencePiece
 
@@ -204,7 +205,7 @@ class EncoderDecoder(keras.Model):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """All but the output layer: float [batch, target, embedding], and attention [batch, target, source]."""
         memory, states = self.encode(source, training)
-        return self._decode(previous, states, memory, training)[:2]
+        return self.decode(previous, states, memory, training)[:2]
 
     def encode(self, source: tf.Tensor, training: bool | None = None) -> tuple[Memory, list[tf.Tensor]]:
         """Reads the source; also the decoder's first states, each float [batch, units]."""
@@ -232,7 +233,7 @@ class EncoderDecoder(keras.Model):
         """
         batch, beam = tf.shape(ids)[0], tf.shape(ids)[1]
         states = [tf.reshape(state, [batch * beam, self.units]) for state in states]
-        readout, _, states = self._decode(tf.reshape(ids, [batch * beam, 1]), states, memory, False, beam)
+        readout, _, states = self.decode(tf.reshape(ids, [batch * beam, 1]), states, memory, False, beam)
         logits = tf.reshape(self.logits(readout), [batch, beam, self.target_vocabulary])
         return logits, [tf.reshape(state, [batch, beam, self.units]) for state in states]
 
@@ -248,8 +249,13 @@ class EncoderDecoder(keras.Model):
         weights = self.target_embedding.embeddings if self.tied else tf.transpose(self.output_layer.kernel)
         return tf.cast(weights, dtype), tf.cast(self.output_bias, dtype)
 
-    def _decode(
-        self, previous: tf.Tensor, states: list[tf.Tensor], memory: Memory, training: bool | None, beam: Any = None
+    def decode(
+        self,
+        previous: tf.Tensor,
+        states: list[tf.Tensor],
+        memory: Memory,
+        training: bool | None = None,
+        beam: Any = None,
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """Readout, attention weights and next states for previous ids [rows, target].
 
@@ -362,6 +368,57 @@ class TranslationTask(Task[Config]):
     def make_predictor(self, model: EncoderDecoder, vocabulary: Vocabulary) -> TranslationModel:
         return TranslationModel(model, vocabulary, self.config)
 
+    def program(self, model: EncoderDecoder, vocabulary: Vocabulary, *, beam: int = 4) -> Program:
+        source, target = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"]
+        shared = source is target or source.digest() == target.digest()
+        read = in_graph(source)
+        write = read if shared else in_graph(target)
+        limit = self.config.data.max_length
+        # A piece has four bytes or so; whoever calls splits a text that has more.
+        sizes = {"N": 8 * limit, "M": 16 * limit, "S": limit, "T": max_decoded_length(limit)}
+
+        def translate(text: tf.Tensor, beam: int) -> dict[str, tf.Tensor]:
+            rows = text.shape[0] or tf.shape(text)[0]
+            encoded = read.encode(text, limit - 1)
+            end = END * tf.one_hot(encoded.lengths, limit, dtype=tf.int32)
+            source_ids = tf.pad(encoded.ids, [[0, 0], [0, 1]]) + end
+            something = tf.cast(encoded.lengths > 0, tf.int32)  # nothing translates to nothing
+            longest = tf.reduce_max(encoded.lengths) + 1
+            given = tf.reshape(source_ids[:, :longest], [rows, -1])  # the work follows the text, not the buffer
+            memory, states = model.encode(given)
+            most = tf.where(longest > 1, max_decoded_length(longest), 1)
+            found = _search(model, memory, states, rows, most, beam, n_best=beam)
+            ids = found.ids * something[:, None, None]
+            lengths = tf.reduce_sum(tf.cast(ids != PAD, tf.int32), axis=2)
+            best = ids[:, 0]
+            _, weights, _ = model.decode(_shifted(best), states, memory)
+            seen = tf.cast(best != PAD, tf.float32)[:, :, None]
+            ids = _padded(ids, [rows, beam, sizes["T"]])
+            written = write.decode(
+                tf.reshape(ids, [rows * beam, sizes["T"]]), tf.reshape(lengths, [rows * beam]), sizes["M"]
+            )
+            texts = tf.reshape(written.text, [rows, beam, sizes["M"]])
+            outputs = {
+                "text": texts[:, 0],
+                "score": found.scores[:, 0] * tf.cast(something, tf.float32),
+                "alignment": _padded(weights * seen, [rows, sizes["T"], limit]),
+                "ids": ids[:, 0],
+                "source_ids": source_ids * something[:, None],
+                "left_out": encoded.left_out,
+            }
+            if beam > 1:
+                outputs |= {"n_best_text": texts, "n_best_score": found.scores}
+            return outputs
+
+        return Program(
+            signatures=(
+                Signature("translate", lambda text: translate(text, beam), {**sizes, "B": beam}),
+                Signature("translate_greedy", lambda text: translate(text, 1), sizes),
+            ),
+            pieces=tuple(source.pieces(range(source.vocabulary_size))),
+            target_pieces=() if shared else tuple(target.pieces(range(target.vocabulary_size))),
+        )
+
     @staticmethod
     def usage(model: str) -> str:
         return f'nlpseq translate --model {model} "Where is the station?"'
@@ -451,26 +508,44 @@ class TranslationModel:
         return alignment
 
 
-def max_decoded_length(source_length: tf.Tensor) -> tf.Tensor:
+def max_decoded_length(source_length: Any) -> Any:
     """Pieces after which decoding gives up: translations are seldom longer than twice the source."""
     return 2 * source_length + 10
+
+
+def _search(
+    model: EncoderDecoder,
+    memory: Memory,
+    states: list[tf.Tensor],
+    rows: tf.Tensor | int,
+    limit: tf.Tensor,
+    beam: int,
+    n_best: int,
+) -> Hypotheses:
+    """The best targets for what :meth:`EncoderDecoder.encode` returned, at most ``limit`` pieces long."""
+
+    def step(ids: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        return model.step(memory, ids, states)
+
+    if beam == 1:
+        return greedy_search(step, [state[:, None] for state in states], rows, limit)
+    return beam_search(step, states, rows, limit, beam=beam, n_best=n_best)
 
 
 def _search_function(model: EncoderDecoder, beam: int, n_best: int) -> Any:
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
     def search(source: tf.Tensor) -> Hypotheses:
         memory, states = model.encode(source)
-        batch, limit = tf.shape(source)[0], max_decoded_length(tf.shape(source)[1])
-
-        def step(ids: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-            return model.step(memory, ids, states)
-
-        if beam == 1:
-            states = [state[:, None] for state in states]
-            return greedy_search(step, states, batch, limit)
-        return beam_search(step, states, batch, limit, beam=beam, n_best=n_best)
+        rows, longest = tf.shape(source)[0], tf.shape(source)[1]
+        return _search(model, memory, states, rows, max_decoded_length(longest), beam, n_best)
 
     return search
+
+
+def _padded(tensor: tf.Tensor, shape: list[Any]) -> tf.Tensor:
+    """With zeros after the last two axes, up to a shape that is known."""
+    after = [[0, size - tf.shape(tensor)[axis]] for axis, size in enumerate(shape) if axis]
+    return tf.reshape(tf.pad(tensor, [[0, 0], *after]), shape)
 
 
 def _shifted(target: tf.Tensor) -> tf.Tensor:

@@ -20,8 +20,8 @@ from nlpseq.errors import MissingExtraError, UserError
 from nlpseq.files import write_bytes
 
 PAD, UNKNOWN, BEGIN, END = range(4)
-_FIRST_BYTE = 4
-_FIRST_CHARACTER = _FIRST_BYTE + 256
+FIRST_BYTE = 4
+_FIRST_CHARACTER = FIRST_BYTE + 256
 
 # A unigram model has learnt all it can from this much text; more only costs minutes.
 _TRAINING_CHARACTERS = 20_000_000
@@ -88,7 +88,7 @@ class Characters(Tokenizer):
             if known is not None:
                 ids.append(known)
             else:
-                ids.extend(_FIRST_BYTE + byte for byte in character.encode("utf-8", errors="replace"))
+                ids.extend(FIRST_BYTE + byte for byte in character.encode("utf-8", errors="replace"))
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -96,8 +96,8 @@ class Characters(Tokenizer):
         for index in ids:
             if index >= _FIRST_CHARACTER:
                 encoded += self.characters[index - _FIRST_CHARACTER].encode()
-            elif index >= _FIRST_BYTE:
-                encoded.append(index - _FIRST_BYTE)
+            elif index >= FIRST_BYTE:
+                encoded.append(index - FIRST_BYTE)
         return encoded.decode("utf-8", errors="replace")
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
@@ -106,7 +106,7 @@ class Characters(Tokenizer):
     def _piece(self, index: int) -> str:
         if index >= _FIRST_CHARACTER:
             return self.characters[index - _FIRST_CHARACTER]
-        return f"<0x{index - _FIRST_BYTE:02X}>" if index >= _FIRST_BYTE else ("<pad>", "<unk>", "<s>", "</s>")[index]
+        return f"<0x{index - FIRST_BYTE:02X}>" if index >= FIRST_BYTE else ("<pad>", "<unk>", "<s>", "</s>")[index]
 
     def to_bytes(self) -> bytes:
         return json.dumps({"kind": self.kind, "characters": self.characters}, ensure_ascii=False, indent=0).encode()
