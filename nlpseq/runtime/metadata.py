@@ -1,22 +1,118 @@
-"""What an exported file says of itself (docs/exported-files.md, "Metadata")."""
+"""What an exported file says of itself (docs/exported-files.md, "Metadata"), and whether it is whole."""
 
 from __future__ import annotations
 
 import json
-from mmap import mmap
+import zlib
+from dataclasses import dataclass, fields
 from typing import Any
 
-from nlpseq.runtime.flatbuffer import Table
+from nlpseq.errors import UserError
+from nlpseq.runtime.flatbuffer import IDENTIFIER, DamagedError, Table
 
 FORMAT = 1  # of the metadata and the signatures; a reader refuses what is newer
 ENTRY = b"nlpseq"
 BUFFERS, METADATA = 4, 6  # numbers of the root's fields, by the schema of TensorFlow Lite
 
+_AGAIN = "copy or download it again"
 
-def facts_of(content: bytes | mmap) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class Metadata:
+    """The facts of an exported file; each attribute is the key of that name.
+
+    Attributes:
+        task: such as translation.
+        signatures: for each, its sizes by their letters: N, M, S, T, B, C.
+        name, created, nlpseq: the model's name, the day it was exported, and the version that did it.
+        licence, data: what the model was trained on, and under which terms it may be passed on.
+        languages: source and target of a translation model.
+        labels: of a classifier, in the order of the probabilities.
+        quantization: none, float16 or int8.
+        pieces: for each id, the piece as people read it.
+        target_pieces: those of the target, where it has a vocabulary of its own.
+        golden: examples, each with a signature, inputs and outputs.
+        proof: what was measured at export.
+    """
+
+    task: str
+    signatures: dict[str, dict[str, int]]
+    name: str = ""
+    created: str = ""
+    nlpseq: str = ""
+    licence: Any = ""
+    data: Any = ""
+    languages: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    quantization: str = ""
+    pieces: tuple[str, ...] = ()
+    target_pieces: tuple[str, ...] = ()
+    golden: tuple[dict[str, Any], ...] = ()
+    proof: Any = None
+
+
+def read(content: bytes, file: str) -> Metadata:
+    """The metadata of a whole, undamaged file.
+
+    Args:
+        content: all of the file.
+        file: its name, for messages.
+
+    Raises:
+        UserError: it is empty, no ``.tflite``, not made by nlpseq, cut off, damaged, or newer than this reader.
+    """
+    if not content:
+        raise UserError(f"{file}: empty: {_AGAIN}")
+    if content[4:8] != IDENTIFIER:
+        raise UserError(
+            f"{file}: no TensorFlow Lite model: give a file that nlpseq export made, a model folder, or a model's name"
+        )
+    try:
+        facts = _facts(content)
+    except (DamagedError, UnicodeDecodeError, json.JSONDecodeError):
+        raise UserError(f"{file}: cut off or damaged: {_AGAIN}") from None
+    if facts is None:
+        raise UserError(
+            f"{file}: a TensorFlow Lite model that does not come from nlpseq: give a file that nlpseq export made"
+        )
+    if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
+        raise UserError(f"{file}: damaged: {_AGAIN}")
+    if facts["format"] > FORMAT:
+        raise UserError(
+            f"{file}: made by nlpseq {facts.get('nlpseq')} in format {facts['format']}; this version reads up to "
+            f"{FORMAT}: pip install --upgrade nlpseq"
+        )
+    _check_whole(content, facts.get("content"), file)
+    known = {field.name for field in fields(Metadata)}
+    try:
+        return Metadata(
+            **{
+                key: tuple(value) if isinstance(value, list) and key != "proof" else value
+                for key, value in facts.items()
+                if key in known
+            }
+        )
+    except TypeError:
+        raise UserError(f"{file}: its metadata say no task or no signature: export the model again") from None
+
+
+def _facts(content: bytes) -> Any:
     root = Table.root(content)
     for entry in root.tables(METADATA):
         if entry.bytes(0) == ENTRY:
-            buffer = Table(content, root.targets(BUFFERS)[entry.number(1)])
-            return json.loads(buffer.bytes(0))
-    raise ValueError
+            buffers = root.targets(BUFFERS)
+            if entry.number(1) >= len(buffers):
+                raise DamagedError("no such buffer")
+            return json.loads(Table(content, buffers[entry.number(1)]).bytes(0))
+    return None
+
+
+def _check_whole(content: bytes, part: Any, file: str) -> None:
+    """The interpreter trusts the offsets in what it is given: nothing that is not whole may reach it."""
+    if not (isinstance(part, dict) and all(isinstance(part.get(key), int) for key in ("begin", "end", "crc32"))):
+        raise UserError(f"{file}: damaged: {_AGAIN}")
+    begin, end = part["begin"], part["end"]
+    if len(content) < end:
+        raise UserError(f"{file}: cut off: it has {len(content):,} of {end:,} bytes: {_AGAIN}")
+    if zlib.crc32(memoryview(content)[begin:end]) != part["crc32"]:
+        raise UserError(f"{file}: damaged: its content does not have the checksum that it states: {_AGAIN}")

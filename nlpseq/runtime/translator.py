@@ -1,0 +1,84 @@
+"""Translating with an exported file."""
+
+from __future__ import annotations
+
+from nlpseq.runtime.exported import ExportedModel, decoded, encoded, is_blank, named, without_padding
+from nlpseq.runtime.results import Translation, joined
+from nlpseq.text.segmentation import rejoined, segments
+
+_BEAM_SEARCH, _GREEDY = "translate", "translate_greedy"
+_UNUSED = -1e8  # a place of the n best that is not used has the score -1e9
+
+
+class Translator:
+    """A translation model in an exported file; threads may share it."""
+
+    def __init__(self, model: ExportedModel) -> None:
+        self.model = model
+        self._source_pieces = model.metadata.pieces
+        self._target_pieces = model.metadata.target_pieces or model.metadata.pieces
+
+    @property
+    def beam(self) -> int:
+        """How many hypotheses the search keeps: set when the file was exported."""
+        return self.model.size(_BEAM_SEARCH, "B")
+
+    def translate(self, text: str, *, greedy: bool = False) -> Translation:
+        """The best translation.
+
+        A text too long for one call is cut into sentences, and those into runs of words, which are translated one by
+        one; the spacing between them stays. A blank text gives an empty translation.
+
+        Args:
+            text: of any length.
+            greedy: take the most probable piece at each step, without a search: quicker, a little worse.
+        """
+        return self._translations(_GREEDY if greedy else _BEAM_SEARCH, text, 1)[0]
+
+    def n_best(self, text: str, n_best: int) -> list[Translation]:
+        """The best translations, best first; at most ``beam``.
+
+        All but the first have neither pieces nor alignment: the file gives those of the best. Of a text too long for
+        one call, the k-th is made of the k-th of each part.
+        """
+        return self._translations(_BEAM_SEARCH, text, n_best)
+
+    def _translations(self, signature: str, text: str, n_best: int) -> list[Translation]:
+        if is_blank(text):
+            return [Translation("", 0.0, (), (), (), text)]
+        known: dict[str, list[Translation]] = {}
+
+        def fits(part: str) -> bool:
+            """Whether a part is read whole; if so, it has been translated as well."""
+            if len(encoded(part)) <= self.model.size(signature, "N"):
+                found, left_out = self._call(signature, part, n_best)
+                if not left_out:
+                    known[part] = found
+            return part in known
+
+        parts = segments(text, fits)
+        # A single character that does not fit can only be cut.
+        of_parts = [known.get(part.text) or self._call(signature, part.text, n_best)[0] for part in parts]
+        count = min(map(len, of_parts))
+        by_rank = [[found[rank] for found in of_parts] for rank in range(count)]
+        return [joined(text, rejoined(parts, [part.text for part in ranked]), ranked) for ranked in by_rank]
+
+    def _call(self, signature: str, text: str, n_best: int) -> tuple[list[Translation], int]:
+        """Translations of a text that fits the buffer, and how many of its pieces were not read."""
+        outputs = self.model.call(signature, encoded(text))
+        source_ids, ids = without_padding(outputs["source_ids"]), without_padding(outputs["ids"])
+        alignment = outputs["alignment"][: len(ids), : len(source_ids)]
+        best = Translation(
+            text=decoded(outputs["text"]),
+            score=outputs["score"].item(),
+            pieces=named(ids, self._target_pieces),
+            source_pieces=named(source_ids, self._source_pieces),
+            alignment=tuple(map(tuple, alignment.tolist())),
+            source=text,
+        )
+        others = [
+            Translation(decoded(outputs["n_best_text"][rank]), score.item(), (), best.source_pieces, (), text)
+            for rank, score in enumerate(outputs["n_best_score"][:n_best] if n_best > 1 else ())
+            if rank and score > _UNUSED
+        ]
+        return [best, *others], outputs["left_out"].item()
