@@ -45,6 +45,8 @@ class DataConfig:
     valid: str = setting("", "a SPEC; empty: the last part of the text is split off")
     test: str = setting("", "a SPEC, evaluated once at the end")
     columns: str = setting("", "names of the columns where a table does not say")
+    licence: str = setting("", "terms of the data, for the model card and the exported file")
+    credit: str = setting("", "whose data it is, for the model card and the exported file")
     valid_fraction: float = setting(0.1, "last part of the text that is split off", minimum=0.0001, maximum=0.5)
 
 
@@ -260,7 +262,7 @@ class CharacterLanguageModelling(Task[Config]):
         if not isinstance(tokenizer, Characters):
             raise UserError(
                 "a language model over pieces pre-trains other models (--init-from); one to be exported reads "
-                "characters: tokenizer.kind = \"characters\""
+                'characters: tokenizer.kind = "characters"'
             )
         graph, (newline,) = in_graph(tokenizer), tokenizer.encode("\n")
 

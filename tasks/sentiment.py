@@ -44,6 +44,9 @@ class DataConfig:
     valid: str = setting("", "a SPEC; empty: a part is split off by a hash of the text")
     test: str = setting("", "a SPEC, evaluated once at the end")
     columns: str = setting("", "names of the columns where the file does not say: label,text")
+    labels: str = setting("", "names for the labels that stand in the data, such as 0=negative,1=positive")
+    licence: str = setting("", "terms of the data, for the model card and the exported file")
+    credit: str = setting("", "whose data it is, for the model card and the exported file")
     valid_fraction: float = setting(0.1, "part of the texts that is split off", minimum=0.0001, maximum=0.5)
     max_length: int = setting(400, "pieces; of longer texts the begin and the end are read", minimum=8)
 
@@ -260,9 +263,26 @@ class SentimentClassification(Task[Config]):
         return reviews.reviews()
 
     def read(self, spec: str, part: Part = "train") -> Iterator[Record]:
+        names = self._label_names()
         for record in super().read(spec, part):
             text, label = record.fields
-            yield Record((_clean(text), label), record.file, record.line)
+            if names and label not in names:
+                raise DataError(
+                    f"data.labels has no name for the label '{label}', only for {_listed(tuple(names))}",
+                    file=record.file,
+                    line=record.line,
+                )
+            yield Record((_clean(text), names.get(label, label)), record.file, record.line)
+
+    def _label_names(self) -> dict[str, str]:
+        """Names by the labels that stand in the data."""
+        pairs = [pair.partition("=") for pair in self.config.data.labels.split(",") if pair.strip()]
+        if any(not equals or not label.strip() or not name.strip() for label, equals, name in pairs):
+            raise UserError(
+                f"data.labels is '{self.config.data.labels}': write LABEL=NAME for each label, such as "
+                "0=negative,1=positive"
+            )
+        return {label.strip(): name.strip() for label, _, name in pairs}
 
     def fit_vocabulary(self, examples: Iterable[Record]) -> Vocabulary:
         labels: dict[str, None] = {}

@@ -47,6 +47,8 @@ class DataConfig:
     columns: str = setting("", "names of the columns where the file does not say: source,target")
     source_language: str = setting("", "for the model card and --from, such as en")
     target_language: str = setting("", "for the model card and --to, such as fr")
+    licence: str = setting("", "terms of the data, for the model card and the exported file")
+    credit: str = setting("", "whose data it is, for the model card and the exported file")
     valid_fraction: float = setting(0.03, "part of the sources that is split off", minimum=0.0001, maximum=0.5)
     max_length: int = setting(64, "pieces of a side; longer pairs are left out of training", minimum=4)
 

@@ -1,11 +1,14 @@
 """Where examples come from: files, parallel files, TensorFlow Datasets and a task's bundled sample.
 
-A SPEC is `sample`, `tfds:NAME[/CONFIG][:VERSION]`, a path (.txt, .tsv, .csv, .jsonl, each also .gz) or `SRC,TGT`.
+A SPEC is `sample`, `tfds:NAME[/CONFIG][:VERSION]`, a path (.txt, .tsv, .csv, .jsonl, each also .gz) or `SRC,TGT`; or
+several of these, one after the other: `A + B`.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +28,7 @@ CHUNK_CHARACTERS = 1 << 16
 EXTENSIONS: tuple[Kind, ...] = (".txt", ".tsv", ".csv", ".jsonl")
 FORMS = (
     "data is 'sample', 'tfds:NAME', a file that ends in .txt, .tsv, .csv or .jsonl (or one of these and .gz), or two "
-    "parallel files 'SOURCE,TARGET'"
+    "parallel files 'SOURCE,TARGET'; several of these are joined by ' + '"
 )
 
 
@@ -73,6 +76,9 @@ def read_records(
         UserError: no such data, or columns that cannot be told apart; most of it at the call, not at the first record.
         DataError: a line that cannot be used, unequal parallel files, or no record at all.
     """
+    if len(parts := _joined(spec)) > 1:
+        several = [read_records(each, roles, part=part, columns=columns, sample=sample) for each in parts]
+        return itertools.chain.from_iterable(several)
     option = parse_columns(columns, roles)
     source = _resolve(spec)
     rows = _rows(source, roles, part, option, sample, MAX_LINE_CHARACTERS)
@@ -91,6 +97,10 @@ def read_text(
         UserError: no such data, two parallel files, or columns that cannot be told apart.
         DataError: a line that cannot be used, or no text at all.
     """
+    if len(parts := _joined(spec)) > 1:
+        return itertools.chain.from_iterable(
+            [read_text(each, part=part, columns=columns, sample=sample) for each in parts]
+        )
     option = parse_columns(columns, ("text",))
     source = _resolve(spec, any_text=True)
     if source.kind == "pair":
@@ -110,9 +120,13 @@ def read_text(
 def has_part(spec: str, part: Part) -> bool:
     """Whether the data has such a part: "train" always; others only for TFDS, where its split has labels if any.
 
+    Of several SPECs each must have it.
+
     Raises:
         UserError: no such data, or a TFDS dataset that cannot be had.
     """
+    if len(parts := _joined(spec)) > 1:
+        return all([has_part(each, part) for each in parts])
     source = _resolve(spec, any_text=True)
     if source.kind == "tfds":
         from nlpseq.data import tfds
@@ -129,6 +143,8 @@ def fingerprint(spec: str, part: Part = "train") -> str:
         UserError: no such data.
         ValueError: the sample, which its task hashes itself.
     """
+    if len(parts := _joined(spec)) > 1:
+        return hashlib.blake2b(repr([fingerprint(each, part) for each in parts]).encode()).hexdigest()
     source = _resolve(spec, any_text=True)
     if source.kind == "sample":
         raise ValueError("the sample has no fingerprint of its own: hash its text")
@@ -138,6 +154,11 @@ def fingerprint(spec: str, part: Part = "train") -> str:
         return tfds.fingerprint(spec, part)
     _only_train(source, part)
     return files.fingerprint(source.kind, source.paths, source.names)
+
+
+def _joined(spec: str) -> list[str]:
+    """The SPECs that a SPEC is made of."""
+    return [spec] if _exists(spec) else [part.strip() for part in spec.split(" + ")]
 
 
 def _resolve(spec: str, *, any_text: bool = False) -> Source:
