@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,7 +65,7 @@ def race_options(command: Command) -> Command:
 
 @click.group(context_settings={"show_default": True})
 def main() -> None:
-    """Side-by-side speed of nlpseq, Keras' own layers and PyTorch."""
+    """Side-by-side speed of nlpseq, Keras' own layers and PyTorch; one exported file in several runtimes."""
 
 
 @main.command("char-lm")
@@ -150,6 +152,45 @@ def first_step(recipes: Sequence[Path]) -> None:
 
     found = recipes or sorted((Path(__file__).parent.parent / "recipes").glob("*.toml"))
     print(first_step.table({recipe.stem: first_step.in_own_process(recipe) for recipe in found}))
+
+
+@main.command("runtimes")
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--texts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="the bundled phrases",
+    help="Lines of UTF-8, or the first column of a table with tabs; may be .gz.",
+)
+@click.option("--count", type=click.IntRange(1), default=200, help="Texts at most.")
+@click.option("--signature", "signatures", multiple=True, show_default="all", help="Of the file; may be repeated.")
+def runtimes(model: Path, texts: Path | None, count: int, signatures: Sequence[str]) -> None:
+    """An exported file in the interpreter, in CompiledModel and in LiteRT.js: equal outputs, and milliseconds."""
+    from benchmarks import runtimes
+    from tests.browser.chromium import Chromium, UnavailableError
+
+    known = runtimes.signatures(model)
+    if unknown := set(signatures) - set(known):
+        raise click.UsageError(f"--signature {min(unknown)}: the file has {', '.join(known)}")
+    lines = runtimes.read_texts(texts, count) if texts else list(itertools.islice(runtimes.phrases(), count))
+    if not lines:
+        raise click.UsageError(f"--texts {texts}: there is no text")
+    taking_part: dict[str, runtimes.Runtime] = {
+        "interpreter": runtimes.in_interpreter,
+        "CompiledModel": runtimes.in_compiled_model,
+    }
+    with contextlib.ExitStack() as stack:
+        try:
+            browser = Chromium(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+            taking_part["LiteRT.js in Chromium"] = stack.enter_context(browser).run
+        except UnavailableError as error:
+            print(f"LiteRT.js is left out: {error}", file=sys.stderr)
+        results = [
+            result
+            for signature in signatures or known
+            for result in runtimes.compare(model, signature, lines, taking_part)
+        ]
+    print(f"## {model.name}, {len(lines)} texts\n\n{runtimes.table(results)}")
 
 
 def side_by_side(

@@ -1,0 +1,175 @@
+"""The same file gives the same bytes in the interpreter, in CompiledModel and, if Chromium is there, in LiteRT.js."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import runtimes
+from nlpseq.data.samples import phrasebook
+from nlpseq.export.metadata import attach
+from nlpseq.text.in_graph import in_graph
+from nlpseq.text.tokenizers import SentencePiece
+from tests.browser.chromium import Chromium, UnavailableError
+from tests.runtime import toys
+
+N, M, S = 64, 96, 80
+FACTS = {"name": "echo", "languages": ["en", "français"], "labels": []}
+
+TEXTS = [
+    b"Where is the station?",
+    "Où est l'hôtel, s'il vous plaît ? Ça coûte 12 €.".encode(),
+    "駅はどこですか。 车站在哪里？".encode(),
+    "👋🏽 👩‍👩‍👧 ½ ﬁ e\u0301".encode(),
+    b"",
+    b"x",
+    b" ",
+    b"a\0b",
+    (b"The whole buffer is full of this text, to the very last byte. " * 2)[:N],
+    b"." * (N - 1) + "é".encode()[:1],  # a character that the end of the buffer cuts
+    b"." * (N - 2) + "€".encode()[:2],
+    b"\xff\xfe \xc3 \xed\xa0\x80 \xf4\x90\x80\x80 \xc0\xaf",
+]
+
+RUNTIMES: dict[str, runtimes.Runtime] = {
+    "interpreter": runtimes.in_interpreter,
+    "CompiledModel": runtimes.in_compiled_model,
+}
+
+
+class Echo(tf.Module):
+    """Text to ids to text, and a loop of as many steps as there are ids, over a tensor of that many rows."""
+
+    def __init__(self, tokenizer: SentencePiece) -> None:
+        self._graph = in_graph(tokenizer)
+        vectors = np.random.default_rng(0).normal(size=(tokenizer.vocabulary_size, 8))
+        self._vectors = tf.constant(vectors, tf.float32)
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([N], tf.uint8, "text")])
+    def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        source = self._graph.encode(text[None], S)
+        target = self._graph.decode(source.ids, source.lengths, M)
+        memory = tf.gather(self._vectors, source.ids[0, : source.lengths[0]])
+
+        def attend(step: tf.Tensor, alignment: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            weights = tf.nn.softmax(tf.linalg.matvec(memory, memory[step]))
+            row = tf.pad(weights, [[0, S - source.lengths[0]]])
+            return step + 1, tf.tensor_scatter_nd_update(alignment, [[0, step]], row[None])
+
+        _, alignment = tf.while_loop(
+            lambda step, _: step < source.lengths[0], attend, [tf.constant(0), tf.zeros([1, S, S])]
+        )
+        return {
+            "text": target.text[0],
+            "ids": source.ids[0],
+            "score": tf.reduce_sum(alignment, axis=[1, 2]),
+            "alignment": alignment[0],
+            "left_out": source.left_out + target.left_out,
+        }
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> SentencePiece:
+    sentences = [text for pair in itertools.islice(phrasebook.pairs(), 0, None, 11) for text in pair]
+    return SentencePiece.train(sentences, 400)
+
+
+@pytest.fixture(scope="module")
+def echo(tokenizer: SentencePiece, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("echo")
+    module = Echo(tokenizer)
+    tf.saved_model.save(module, str(folder), signatures={"translate": module.translate})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    (folder / "echo.tflite").write_bytes(attach(converter.convert(), FACTS))
+    return folder / "echo.tflite"
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toys.write_toy(tmp_path_factory.mktemp("toy") / "toy.tflite", "char-lm")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    folder = tmp_path_factory.mktemp("browser")
+    try:
+        chromium = Chromium(folder)
+    except UnavailableError as error:
+        pytest.skip(f"LiteRT.js: {error}")
+    with chromium:
+        yield chromium
+    shutil.rmtree(folder)  # 80 MB of packages
+
+
+def outputs_in(
+    runtime: runtimes.Runtime, file: Path, signature: str, texts: list[bytes]
+) -> list[dict[str, np.ndarray]]:
+    return runtime(file, signature, runtimes.calls_for(file, signature, texts))[0]
+
+
+def assert_as_in_the_interpreter(runtime: runtimes.Runtime, file: Path, signature: str) -> None:
+    expected, given = (outputs_in(own, file, signature, TEXTS) for own in (runtimes.in_interpreter, runtime))
+    for text, wanted, outputs in zip(TEXTS, expected, given, strict=True):
+        assert outputs.keys() == wanted.keys()
+        for name, array in wanted.items():
+            assert outputs[name].dtype == array.dtype
+            if array.dtype.kind == "f":
+                np.testing.assert_allclose(outputs[name], array, rtol=1e-5, atol=1e-6, err_msg=f"{name} of {text!r}")
+            else:
+                np.testing.assert_array_equal(outputs[name], array, err_msg=f"{name} of {text!r}")
+
+
+def test_the_interpreter_gives_what_the_tokeniser_gives(echo: Path, tokenizer: SentencePiece) -> None:
+    whole = [text for text in TEXTS if text == text.decode(errors="ignore").encode()]
+    assert len(whole) == 9
+    for text, outputs in zip(whole, outputs_in(runtimes.in_interpreter, echo, "translate", whole), strict=True):
+        ids = tokenizer.encode(text.decode())
+        assert outputs["ids"].tolist() == ids + [0] * (S - len(ids))
+        assert outputs["text"].tobytes().rstrip(b"\0").decode() == tokenizer.decode(ids)
+
+
+def test_compiled_model_agrees(echo: Path) -> None:
+    assert_as_in_the_interpreter(runtimes.in_compiled_model, echo, "translate")
+
+
+def test_litert_js_agrees(echo: Path, browser: Chromium) -> None:
+    assert_as_in_the_interpreter(browser.run, echo, "translate")
+
+
+@pytest.mark.parametrize("signature", [name for sizes in toys.SIZES.values() for name in sizes])
+def test_all_signatures_of_one_file_agree(signature: str, toy: Path, browser: Chromium) -> None:
+    for runtime in (runtimes.in_compiled_model, browser.run):
+        assert_as_in_the_interpreter(runtime, toy, signature)
+
+
+def test_javascript_reads_the_metadata(echo: Path, browser: Chromium) -> None:
+    facts = browser.metadata(echo)
+    assert facts is not None
+    assert {name: facts[name] for name in FACTS} == FACTS
+
+
+def test_the_page_translates_a_text_longer_than_the_buffer(echo: Path, browser: Chromium, tmp_path: Path) -> None:
+    text = "Where is the station? It is behind the old hotel on the left. " + "Good morning to you all. " * 4
+    translation, time = browser.screenshot(echo, text.strip(), tmp_path / "page.png")
+    assert translation == text.strip()
+    assert time.endswith(" ms")
+    assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_browser_says_what_is_wrong(echo: Path, browser: Chromium, tmp_path: Path) -> None:
+    calls = runtimes.calls_for(echo, "translate", ["a"])
+    with pytest.raises(RuntimeError, match="no signature 'classify', but translate"):
+        browser.run(echo, "classify", calls)
+    with pytest.raises(RuntimeError, match="'text' is int32: give uint8"):
+        browser.run(echo, "translate", [{"text": calls[0]["text"].astype(np.int32)}])
+    (tmp_path / "broken.tflite").write_bytes(echo.read_bytes()[:1000])
+    with pytest.raises(RuntimeError):
+        browser.run(tmp_path / "broken.tflite", "translate", calls)
+    assert len(browser.run(echo, "translate", calls)[0]) == 1  # it goes on after an error
