@@ -34,10 +34,17 @@ _FEWEST_TOKENS, _MOST_TOKENS = 256, 2048
 
 @dataclass(frozen=True)
 class Metric:
-    """What early stopping and the best checkpoint watch, by its name in what ``evaluate`` returns."""
+    """What early stopping and the best checkpoint watch, by its name in what ``evaluate`` returns.
+
+    Attributes:
+        name: of the metric.
+        higher_is_better: or lower.
+        tolerance: how much of it an exported file of small weights may lose.
+    """
 
     name: str
     higher_is_better: bool
+    tolerance: float
 
     def better(self, new: float, old: float | None) -> bool:
         return old is None or (new > old if self.higher_is_better else new < old)
@@ -326,6 +333,28 @@ class Task(abc.ABC, Generic[Config]):
         Raises:
             UserError: this model cannot be exported.
         """
+
+    # Proof that an exported file does what the model does: the same questions to both
+
+    @abc.abstractmethod
+    def questions(self, examples: Iterable[Record]) -> list[Any]:
+        """What to ask the model and the file about validation examples."""
+
+    @abc.abstractmethod
+    def answers(self, model: keras.Model, vocabulary: Vocabulary, questions: Sequence[Any]) -> list[Any]:
+        """What the Keras model says, tokenised by the libraries."""
+
+    @abc.abstractmethod
+    def file_answer(self, exported: Any, question: Any) -> Any:
+        """What an exported file says; ``exported`` is of :mod:`nlpseq.runtime`."""
+
+    @abc.abstractmethod
+    def differences(self, answers: Sequence[Any], others: Sequence[Any]) -> dict[str, float]:
+        """How far two lists of answers to the same questions are apart, by name."""
+
+    @abc.abstractmethod
+    def quality(self, answers: Sequence[Any], vocabulary: Vocabulary, examples: Iterable[Record]) -> float:
+        """The metric of answers to :meth:`questions` of the examples."""
 
     @staticmethod
     @abc.abstractmethod

@@ -28,6 +28,8 @@ from nlpseq.errors import DataError, UserError
 from nlpseq.layers.cross_entropy import cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack
+from nlpseq.runtime.exported import encoded
+from nlpseq.runtime.generator import Generator
 from nlpseq.runtime.results import Generation
 from nlpseq.text.in_graph import in_graph
 from nlpseq.text.tokenizers import END, FIRST_BYTE, PAD, Characters, SentencePiece, Tokenizer
@@ -152,7 +154,7 @@ class CharacterLanguageModelling(Task[Config]):
 
     name = "char-lm"
     config_type = Config
-    metric = Metric("nats_per_character", higher_is_better=False)
+    metric = Metric("nats_per_character", higher_is_better=False, tolerance=0.01)
     roles = ("text",)
     fields = ("text",)
     own_data = "TEXT.txt"
@@ -311,6 +313,40 @@ class CharacterLanguageModelling(Task[Config]):
             )
         )
 
+    def questions(self, examples: Iterable[Record]) -> list[tuple[str, str]]:
+        """Windows of the text: what is only read, and what follows it."""
+        text = "".join(example.fields[0] for example in examples)
+        size = _PROMPT_BYTES // 4  # characters that fit whatever they are
+        return [
+            (text[max(0, start - size // 2) : start], text[start : start + size // 2])
+            for start in range(0, len(text), size // 2)
+        ]
+
+    def answers(
+        self, model: LanguageModel, vocabulary: Vocabulary, questions: Sequence[tuple[str, str]]
+    ) -> list[tuple[float, int]]:
+        predictor = self.predictor(model, vocabulary)
+        return [(predictor.nats(context, new), len(new)) for context, new in questions]
+
+    def file_answer(self, exported: Generator, question: tuple[str, str]) -> tuple[float, int]:
+        context, new = question
+        outputs = exported.model.call("score", encoded(context + new), context=len(context))
+        return outputs["nats"].item(), outputs["characters"].item()
+
+    def differences(
+        self, answers: Sequence[tuple[float, int]], others: Sequence[tuple[float, int]]
+    ) -> dict[str, float]:
+        apart = [abs(a[0] / a[1] - b[0] / max(b[1], 1)) for a, b in zip(answers, others, strict=True)]
+        return {
+            "max_nats_per_character_difference": max(apart),
+            "mean_nats_per_character_difference": float(np.mean(apart)),
+        }
+
+    def quality(
+        self, answers: Sequence[tuple[float, int]], vocabulary: Vocabulary, examples: Iterable[Record]
+    ) -> float:
+        return sum(nats for nats, _ in answers) / sum(characters for _, characters in answers)
+
     @staticmethod
     def usage(model: str) -> str:
         return f'nlpseq generate --model {model} "Once "'
@@ -393,6 +429,21 @@ class GeneratorModel:
             nats, states = self._score(batch, states)
             total += float(nats)
         return evaluation.language_model_scores(total, sum(map(len, texts)) - 1)
+
+    def nats(self, context: str, text: str) -> float:
+        """Negative log-likelihood of a text that follows a context, which begins a line."""
+        before = _ids(f"\n{context}", self._tokenizer)
+        ids = before + _ids(text, self._tokenizer)
+        return float(self._nats(np.array([ids], np.int32), len(before)))
+
+    @cached_property
+    def _nats(self) -> Any:
+        @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32), tf.TensorSpec([], tf.int32)], autograph=False)
+        def nats(ids: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
+            losses = cross_entropy(self._model(ids[:, :-1]), ids[:, 1:])
+            return tf.reduce_sum(losses[:, given - 1 :])
+
+        return nats
 
     @cached_property
     def _score(self) -> Any:

@@ -28,6 +28,7 @@ from nlpseq.layers.attention import AttentionPooling
 from nlpseq.layers.cross_entropy import cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack, last_outputs
+from nlpseq.runtime.classifier import Classifier as ExportedClassifier
 from nlpseq.runtime.results import Classification
 from nlpseq.text.in_graph import in_graph
 from nlpseq.text.tokenizers import PAD, SentencePiece
@@ -253,7 +254,7 @@ class SentimentClassification(Task[Config]):
 
     name = "sentiment"
     config_type = Config
-    metric = Metric("accuracy", higher_is_better=True)
+    metric = Metric("accuracy", higher_is_better=True, tolerance=0.003)
     roles = ("text", "label")
     fields = ("text", "label")
     own_data = "TEXTS.csv  (with columns text and label)"
@@ -349,18 +350,32 @@ class SentimentClassification(Task[Config]):
     def evaluate(
         self, model: Classifier, vocabulary: Vocabulary, examples: Iterable[Record], *, final: bool = False
     ) -> dict[str, Any]:
-        texts, targets = [], []
-        for example in examples:
-            if example.fields[1] not in vocabulary.labels:
-                raise DataError(
-                    f"the label '{example.fields[1]}' is not one of this model's: {_listed(vocabulary.labels)}",
-                    file=example.file,
-                    line=example.line,
-                )
-            texts.append(example.fields[0])
-            targets.append(vocabulary.labels.index(example.fields[1]))
-        probabilities = self.predictor(model, vocabulary).probabilities(texts)
-        return evaluation.classification_scores(probabilities, np.array(targets), vocabulary.labels)
+        examples = list(examples)
+        targets = _targets(examples, vocabulary.labels)
+        probabilities = self.predictor(model, vocabulary).probabilities(self.questions(examples))
+        return evaluation.classification_scores(probabilities, targets, vocabulary.labels)
+
+    def questions(self, examples: Iterable[Record]) -> list[str]:
+        return [example.fields[0] for example in examples]
+
+    def answers(self, model: Classifier, vocabulary: Vocabulary, questions: Sequence[str]) -> list[np.ndarray]:
+        return list(self.predictor(model, vocabulary).probabilities(questions))
+
+    def file_answer(self, exported: ExportedClassifier, question: str) -> np.ndarray:
+        return np.array(list(exported.classify(question).probabilities.values()), np.float32)
+
+    def differences(self, answers: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> dict[str, float]:
+        one, other = np.array(answers), np.array(others)
+        apart = np.abs(one - other).max(axis=1)
+        return {
+            "equal_labels": float((one.argmax(axis=1) == other.argmax(axis=1)).mean()),
+            "max_probability_difference": float(apart.max()),
+            "mean_probability_difference": float(apart.mean()),
+        }
+
+    def quality(self, answers: Sequence[np.ndarray], vocabulary: Vocabulary, examples: Iterable[Record]) -> float:
+        targets = _targets(examples, vocabulary.labels)
+        return evaluation.classification_scores(np.array(answers), targets, vocabulary.labels)["accuracy"]
 
     def make_predictor(self, model: Classifier, vocabulary: Vocabulary) -> ClassifierModel:
         return ClassifierModel(model, vocabulary, self.config)
@@ -484,6 +499,20 @@ def _largest(states: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def _clean(text: str) -> str:
     """Markup that stands in collected reviews is no word."""
     return _MARKUP.sub(" ", text)
+
+
+def _targets(examples: Iterable[Record], labels: Sequence[str]) -> np.ndarray:
+    """Each example's place among the labels: int [examples]."""
+    targets = []
+    for example in examples:
+        if example.fields[1] not in labels:
+            raise DataError(
+                f"the label '{example.fields[1]}' is not one of this model's: {_listed(labels)}",
+                file=example.file,
+                line=example.line,
+            )
+        targets.append(labels.index(example.fields[1]))
+    return np.array(targets)
 
 
 def _without_markup(text: tf.Tensor) -> tf.Tensor:

@@ -30,7 +30,8 @@ from nlpseq.layers.attention import AdditiveAttention, MultiplicativeAttention
 from nlpseq.layers.cross_entropy import output_cross_entropy
 from nlpseq.layers.regularisation import Dropout
 from nlpseq.layers.stack import RecurrentStack, last_outputs
-from nlpseq.runtime.results import Translation, joined
+from nlpseq.runtime.results import Translation
+from nlpseq.runtime.translator import Translator, joined
 from nlpseq.text.in_graph import in_graph
 from nlpseq.text.segmentation import Segment, rejoined, segments
 from nlpseq.text.tokenizers import BEGIN, END, PAD, SentencePiece
@@ -294,7 +295,7 @@ class TranslationTask(Task[Config]):
 
     name = "translation"
     config_type = Config
-    metric = Metric("bleu", higher_is_better=True)
+    metric = Metric("bleu", higher_is_better=True, tolerance=0.3)
     roles = ("source", "target")
     fields = ("source", "target")
     own_data = "PAIRS.tsv  (source TAB target)"
@@ -360,9 +361,7 @@ class TranslationTask(Task[Config]):
     def evaluate(
         self, model: EncoderDecoder, vocabulary: Vocabulary, examples: Iterable[Record], *, final: bool = False
     ) -> dict[str, Any]:
-        references: dict[str, list[str]] = {}
-        for example in examples:
-            references.setdefault(example.fields[0], []).append(example.fields[1])
+        references = _references(examples)
         predictor = self.predictor(model, vocabulary)
         texts = predictor.translate_texts(list(references), beam=5 if final else 1)
         return evaluation.translation_scores(texts, list(references.values()), complete=final)
@@ -421,6 +420,35 @@ class TranslationTask(Task[Config]):
             target_pieces=() if shared else tuple(target.pieces(range(target.vocabulary_size))),
         )
 
+    def questions(self, examples: Iterable[Record]) -> list[str]:
+        return list(_references(examples))
+
+    def answers(
+        self, model: EncoderDecoder, vocabulary: Vocabulary, questions: Sequence[str]
+    ) -> list[tuple[str, float]]:
+        return self.predictor(model, vocabulary).scored_texts(questions)
+
+    def file_answer(self, exported: Translator, question: str) -> tuple[str, float]:
+        result = exported.translate(question)
+        return result.text, result.score
+
+    def differences(
+        self, answers: Sequence[tuple[str, float]], others: Sequence[tuple[str, float]]
+    ) -> dict[str, float]:
+        pairs = list(zip(answers, others, strict=True))
+        equal = [abs(one[1] - other[1]) for one, other in pairs if one[0] == other[0]]
+        return {
+            "equal_translations": len(equal) / max(len(pairs), 1),
+            "max_score_difference_where_equal": max(equal, default=0.0),
+            "mean_score_difference_where_equal": float(np.mean(equal)) if equal else 0.0,
+        }
+
+    def quality(
+        self, answers: Sequence[tuple[str, float]], vocabulary: Vocabulary, examples: Iterable[Record]
+    ) -> float:
+        texts = [text for text, _ in answers]
+        return evaluation.translation_scores(texts, list(_references(examples).values()), complete=False)["bleu"]
+
     @staticmethod
     def usage(model: str) -> str:
         return f'nlpseq translate --model {model} "Where is the station?"'
@@ -474,18 +502,30 @@ class TranslationModel:
 
     def translate_texts(self, texts: Sequence[str], *, beam: int = 4) -> list[str]:
         """Translates many texts at once, in batches of like lengths; results in the order given."""
+        return [text for text, _ in self.scored_texts(texts, beam=beam)]
+
+    def scored_texts(self, texts: Sequence[str], *, beam: int = 4) -> list[tuple[str, float]]:
+        """:meth:`translate_texts` with scores; of a text in several parts the mean of theirs."""
         cut = [self._parts(text) for text in texts]
         batches = padded_batches([self._encode(part.text) for parts in cut for part in parts], _DECODED_TOKENS)
         search = self._search(beam, 1)
         decode = self._vocabulary.tokenizers["target"].decode
-        translated: dict[int, str] = {}
+
+        def found(source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            hypotheses = search(source)
+            return hypotheses.ids[:, 0].numpy(), hypotheses.scores[:, 0].numpy()
+
+        translated: dict[int, tuple[str, float]] = {}
         with ThreadPoolExecutor(cpu_count()) as pool:
-            found = pool.map(lambda batch: search(batch[1]).ids[:, 0].numpy(), batches)
-            for (positions, _), rows in zip(batches, found, strict=True):
-                for position, ids in zip(positions, rows, strict=True):
-                    translated[position] = decode(ids[ids != PAD].tolist())
+            for (positions, _), (rows, scores) in zip(batches, pool.map(lambda b: found(b[1]), batches), strict=True):
+                for position, ids, score in zip(positions, rows, scores.tolist(), strict=True):
+                    translated[position] = decode(ids[ids != PAD].tolist()), score
         in_order = iter(range(len(translated)))
-        return [rejoined(parts, [translated[next(in_order)] for _ in parts]) for parts in cut]
+        of_texts = [[translated[next(in_order)] for _ in parts] for parts in cut]
+        return [
+            (rejoined(parts, [text for text, _ in found]), sum(score for _, score in found) / len(found))
+            for parts, found in zip(cut, of_texts, strict=True)
+        ]
 
     def _parts(self, text: str) -> list[Segment]:
         encode = self._vocabulary.tokenizers["source"].encode
@@ -508,6 +548,14 @@ class TranslationModel:
             return self._model.read_out(source, _shifted(target))[1]
 
         return alignment
+
+
+def _references(examples: Iterable[Record]) -> dict[str, list[str]]:
+    """All targets of each source."""
+    references: dict[str, list[str]] = {}
+    for example in examples:
+        references.setdefault(example.fields[0], []).append(example.fields[1])
+    return references
 
 
 def max_decoded_length(source_length: Any) -> Any:
