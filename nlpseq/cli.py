@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +18,7 @@ from nlpseq.version import __version__
 _MOST_CHARACTERS = 100_000  # in one line; more is a file in the wrong form
 _MOST_BYTES = 4 * _MOST_CHARACTERS + 5  # UTF-8, with a byte order mark and an end of line
 _INTERRUPTED = 130
+_JOBS_HELP = "Threads; 0: all cores. With 1, a line is answered before the next is read."
 
 
 class _Group(click.Group):
@@ -150,8 +151,9 @@ def train_task(
 @click.option("--model", metavar="MODEL", help="A name, a folder or an exported file.")
 @click.option("--from", "source", metavar="LANG", help="Choose the model by languages: --from en --to fr.")
 @click.option("--to", "target", metavar="LANG")
-@click.option("--beam", type=click.IntRange(1, 64), default=4, show_default=True, help="Hypotheses kept; 1 is greedy.")
+@click.option("--beam", type=click.IntRange(1, 64), help="Hypotheses kept; 1 is greedy.  [default: the model's own]")
 @click.option("--n-best", type=click.IntRange(1, 64), default=1, show_default=True, help="Translations a text.")
+@click.option("--jobs", type=click.IntRange(0), default=1, show_default=True, help=_JOBS_HELP)
 @click.option("--input", "input_file", type=click.Path(path_type=Path), metavar="FILE", help="Lines to translate.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Where results go.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with pieces and alignment.")
@@ -160,49 +162,53 @@ def translate(
     model: str | None,
     source: str | None,
     target: str | None,
-    beam: int,
+    beam: int | None,
     n_best: int,
+    jobs: int,
     input_file: Path | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
     """Translate texts, or the lines of a file or of standard input."""
-    if n_best > beam:
-        raise UserError(f"--n-best {n_best}: at most as many as --beam, which is {beam}")
     if (source is None) != (target is None):
         raise UserError("--from and --to go together, such as --from en --to fr")
     languages = (source, target) if source and target else None
     with _lines(texts, input_file) as lines, _writer(output) as write:
-        translator = _load(model, "translation", languages)
-        for text in lines:
-            if not text.strip():
+        from nlpseq.runtime import models
+
+        found = models.translations(_find(model, "translation", languages), beam, n_best)
+        for text, results in _answers(found, lines, jobs):
+            if results is None:
                 write("" if not as_json else json.dumps({"text": "", "source": text}))
-            elif n_best == 1:
-                result = translator.translate(text, beam=beam)
-                write(_json(result) if as_json else _one_line(result.text))
-            else:
-                for result in translator.n_best(text, beam=beam, n_best=n_best):
-                    write(_json(result) if as_json else f"{result.score:.3f}\t{_one_line(result.text)}")
+            for result in results or ():
+                line = _one_line(result.text) if n_best == 1 else f"{result.score:.3f}\t{_one_line(result.text)}"
+                write(_json(result) if as_json else line)
 
 
 @main.command()
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @click.option("--model", metavar="MODEL", help="A name, a folder or an exported file.")
 @click.option("--input", "input_file", type=click.Path(path_type=Path), metavar="FILE", help="Lines to classify.")
+@click.option("--jobs", type=click.IntRange(0), default=1, show_default=True, help=_JOBS_HELP)
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Where results go.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and relevance.")
 def classify(
-    texts: tuple[str, ...], model: str | None, input_file: Path | None, output: Path | None, as_json: bool
+    texts: tuple[str, ...], model: str | None, input_file: Path | None, jobs: int, output: Path | None, as_json: bool
 ) -> None:
     """Label texts, or the lines of a file or of standard input."""
     with _lines(texts, input_file) as lines, _writer(output) as write:
-        classifier = _load(model, "sentiment")
-        for text in lines:
-            if not text.strip():
+        from nlpseq.runtime import models
+
+        classifier = models.load_model(_find(model, "sentiment"))
+        told = False
+        for text, result in _answers(classifier.classify, lines, jobs):
+            if result is None:
                 write("" if not as_json else json.dumps({"label": "", "source": text}))
-            else:
-                result = classifier.classify(text)
-                write(_json(result) if as_json else f"{result.label}\t{result.probabilities[result.label]:.3f}")
+                continue
+            if result.cut and not told:
+                click.echo("a text is longer than the model reads: its begin and its end were classified", err=True)
+                told = True
+            write(_json(result) if as_json else f"{result.label}\t{result.probabilities[result.label]:.3f}")
 
 
 @main.command()
@@ -225,7 +231,9 @@ def generate(
     as_json: bool,
 ) -> None:
     """Write text that goes on from PROMPT."""
-    generator = _load(model, "char-lm")
+    from nlpseq.runtime import models
+
+    generator = models.load_model(_find(model, "char-lm"))
     if seed is None:
         import secrets
 
@@ -244,7 +252,7 @@ def evaluate(model: str, data: str, columns: str | None, as_json: bool) -> None:
     """Measure MODEL on data with known answers."""
     from nlpseq.runtime import models
 
-    task, network, vocabulary = models.load_parts(models.find(model))
+    task, network, vocabulary = models.load_parts(models.find_trained(model))
     task.config.data.columns = columns or ""
     task.config.data.test = data
     examples = task.examples("test")
@@ -281,16 +289,40 @@ def info(model: str, as_json: bool) -> None:
     """Show what MODEL is and how good."""
     from nlpseq.runtime import models
 
-    folder = models.find(model)
+    found = models.find(model)
     if as_json:
-        facts = {"name": folder.name, "task": folder.task, "folder": str(folder.path), "metrics": folder.metrics()}
+        facts = {"name": found.name, "task": found.task, "folder": str(found.path), "metrics": found.metrics()}
+        if found.exported_file:
+            facts["exported"] = found.exported().metadata.summary()
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    card = folder.path / "MODEL_CARD.md"
-    if not card.exists():
-        raise UserError(f"{folder.path}: the model card is missing: nlpseq train-task … --resume writes it")
-    top = card.read_text(encoding="utf-8").split("\n## ")[0]
-    click.echo(f"{top.rstrip()}\n\nThe whole card: {card}")
+    card = found.path / "MODEL_CARD.md"
+    if card.is_file():
+        top = card.read_text(encoding="utf-8").split("\n## ")[0]
+        click.echo(f"{top.rstrip()}\n\nThe whole card: {card}")
+    elif found.exported_file:
+        for name, value in found.exported().metadata.summary().items():
+            click.echo(f"{name}: {value if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)}")
+    else:
+        raise UserError(f"{found.path}: the model card is missing: nlpseq train-task … --resume writes it")
+
+
+@main.command()
+@click.argument("model")
+def verify(model: str) -> None:
+    """Replay the examples that are stored in an exported MODEL, and compare."""
+    from nlpseq.runtime import models
+    from nlpseq.runtime.verification import replay
+
+    results = []
+    for result in replay(models.find(model).exported()):
+        click.echo(f"{'FAIL' if result.differences else 'ok  '} {_one_line(result.example)}")
+        for difference in result.differences:
+            click.echo(f"     {_one_line(difference)}")
+        results.append(result)
+    failed = sum(bool(result.differences) for result in results)
+    click.echo(f"{len(results) - failed} of {len(results)} examples give the stored answers")
+    sys.exit(1 if failed else 0)
 
 
 @main.command()
@@ -337,14 +369,27 @@ def _note_resume(task: str, folder: Path) -> None:
     click.echo(f"\ninterrupted; go on with: nlpseq train-task {task} --output {folder} --resume", err=True)
 
 
-def _load(model: str | None, task: str, languages: tuple[str, str] | None = None) -> Any:
+def _find(model: str | None, task: str, languages: tuple[str, str] | None = None) -> Any:
     from nlpseq.runtime import models
 
-    folder = models.find(model) if model else models.default(task, languages)
-    if folder.task != task:
-        command = {"translation": "translate", "sentiment": "classify", "char-lm": "generate"}.get(folder.task, "info")
-        raise UserError(f"'{folder.name}' is a {folder.task} model: nlpseq {command} uses it")
-    return models.load_folder(folder)
+    found = models.find(model) if model else models.default(task, languages)
+    if found.task != task:
+        command = {"translation": "translate", "sentiment": "classify", "char-lm": "generate"}.get(found.task, "info")
+        raise UserError(f"'{found.name}' is a {found.task} model: nlpseq {command} uses it")
+    return found
+
+
+def _answers(answer: Callable[[str], Any], lines: Iterable[str], jobs: int) -> Iterator[tuple[str, Any]]:
+    """Each text with its answer, in order; None for a blank one."""
+    from nlpseq.runtime.streaming import ordered_map
+
+    answers = ordered_map(lambda text: (text, answer(text) if text.strip() else None), lines, jobs or _cores())
+    with closing(answers):
+        yield from answers
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

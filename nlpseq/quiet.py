@@ -1,16 +1,17 @@
-"""Importing TensorFlow without what its C++ part writes to standard error before it can be told not to."""
+"""Keeping from standard error what C++ libraries write to it before they can be told not to."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
-import logging
 import os
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
 
 from nlpseq.errors import MissingExtraError
+
+_REDIRECTED = threading.Lock()  # there is one standard error in a process
 
 
 def import_tensorflow() -> None:
@@ -24,28 +25,47 @@ def import_tensorflow() -> None:
             raise MissingExtraError(package)
     if "tensorflow" in sys.modules:
         return
-    with _silenced_stderr():
-        import tensorflow as tf
+    import logging
+    import tempfile
 
-        tf.config.list_physical_devices()
+    with tempfile.TemporaryFile() as said:
+        try:
+            with _stderr_into(said.fileno()):
+                import tensorflow as tf
+
+                tf.config.list_physical_devices()
+        except BaseException:
+            said.seek(0)
+            sys.stderr.write(said.read().decode("utf-8", "replace"))
+            raise
     # They warn of retracing where shapes differ, which they do, and of data sets that are not there yet.
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
-def _silenced_stderr() -> Iterator[None]:
-    with tempfile.TemporaryFile() as said:
+def silenced_stderr() -> Iterator[None]:
+    """Whatever the block writes to standard error is lost; its exceptions are not."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        with _stderr_into(nowhere):
+            yield
+    finally:
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def _stderr_into(descriptor: int) -> Iterator[None]:
+    with _REDIRECTED:
+        try:
+            kept = os.dup(2)
+        except OSError:  # closed: nobody hears it
+            yield
+            return
         sys.stderr.flush()
-        kept = os.dup(2)
-        os.dup2(said.fileno(), 2)
+        os.dup2(descriptor, 2)
         try:
             yield
-        except BaseException:
-            os.dup2(kept, 2)
-            said.seek(0)
-            sys.stderr.write(said.read().decode("utf-8", "replace"))
-            raise
         finally:
             os.dup2(kept, 2)
             os.close(kept)

@@ -38,7 +38,7 @@ class Classifier:
 
 
 def begin_and_end(content: bytes, size: int) -> bytes:
-    """At most ``size`` bytes of a text: its first quarter's worth and its end, cut between words where it has spaces."""
+    """At most ``size`` bytes of a text: a quarter of them its begin, the rest its end, between words if it can be."""
     if len(content) <= size:
         return content
     head = content[: size // _BEGIN].decode("utf-8", "ignore")

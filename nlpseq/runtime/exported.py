@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpseq.errors import UserError
+from nlpseq.quiet import silenced_stderr
 from nlpseq.runtime import metadata
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -98,7 +99,10 @@ class ExportedModel:
         except ImportError:
             raise UserError("this needs the package 'ai-edge-litert': pip install --upgrade nlpseq") from None
         try:
-            return Interpreter(model_content=self._content, num_threads=1)
+            with silenced_stderr():  # it tells of the delegate for CPUs that it creates
+                interpreter = Interpreter(model_content=self._content, num_threads=1)
+                interpreter.allocate_tensors()
+            return interpreter
         except (ValueError, RuntimeError) as error:
             raise UserError(
                 f"{self.file}: the installed LiteRT cannot run it: pip install --upgrade ai-edge-litert ({error})"

@@ -48,8 +48,8 @@ class Generator:
         """
         if length < 0 or temperature < 0 or not 0 < top_p <= 1 or top_k < 0 or not 0 <= seed <= _LARGEST:
             raise UserError(
-                f"length {length}, temperature {temperature}, top-k {top_k}, top-p {top_p}, seed {seed}: they must be at "
-                f"least 0, top-p above 0 and at most 1, the seed at most {_LARGEST:,}"
+                f"length {length}, temperature {temperature}, top-k {top_k}, top-p {top_p}, seed {seed}: they must be "
+                f"at least 0, top-p above 0 and at most 1, the seed at most {_LARGEST:,}"
             )
         signature, numbers = _GENERATE, {"temperature": temperature}
         if top_k > 0 or top_p < 1:

@@ -50,6 +50,11 @@ class Metadata:
     golden: tuple[dict[str, Any], ...] = ()
     proof: Any = None
 
+    def summary(self) -> dict[str, Any]:
+        """The facts that people ask for: all but the names of pieces and the examples."""
+        left_out = ("pieces", "target_pieces", "golden")
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
+
 
 def read(content: bytes, file: str) -> Metadata:
     """The metadata of a whole, undamaged file.
@@ -84,14 +89,14 @@ def read(content: bytes, file: str) -> Metadata:
         )
     _check_whole(content, facts.get("content"), file)
     known = {field.name for field in fields(Metadata)}
+    # JSON has no tuples; a measurement may be a list, and stays one.
+    attributes: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) and key != "proof" else value
+        for key, value in facts.items()
+        if key in known
+    }
     try:
-        return Metadata(
-            **{
-                key: tuple(value) if isinstance(value, list) and key != "proof" else value
-                for key, value in facts.items()
-                if key in known
-            }
-        )
+        return Metadata(**attributes)
     except TypeError:
         raise UserError(f"{file}: its metadata say no task or no signature: export the model again") from None
 

@@ -2,37 +2,65 @@
 
 from __future__ import annotations
 
-import difflib
+import importlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nlpseq import config as configuration
 from nlpseq.errors import UserError
+from nlpseq.runtime.classifier import Classifier
+from nlpseq.runtime.exported import ExportedModel
+from nlpseq.runtime.generator import Generator
+from nlpseq.runtime.results import Translation
+from nlpseq.runtime.translator import Translator
 
 LOCAL_MODELS = Path("saved_models")
+_CONFIG, _KERAS, _EXPORTED = "config.toml", "model.keras", "model.tflite"
+_KERAS_BEAM = 4  # where no width is asked for
+_PREDICTORS = {"translate": Translator, "classify": Classifier, "generate": Generator}  # by what a file can do
 
 
 @dataclass(frozen=True)
-class ModelFolder:
+class Model:
     """A trained model on disk.
 
     Attributes:
-        path: the folder.
+        path: its folder, or an exported file.
         task: what it does.
+        name: what it goes by.
         shipped: whether it came with nlpseq.
     """
 
     path: Path
     task: str
+    name: str
     shipped: bool = False
+    _opened: ExportedModel | None = field(default=None, repr=False, compare=False)
 
     @property
-    def name(self) -> str:
-        return self.path.name
+    def keras_file(self) -> Path | None:
+        """Where the model of the training is, if it is there."""
+        return _existing(self.path / _KERAS)
+
+    @property
+    def exported_file(self) -> Path | None:
+        """Where the exported model is, if it is there."""
+        return self.path if self._opened else _existing(self.path / _EXPORTED)
+
+    def exported(self) -> ExportedModel:
+        """The exported model, open.
+
+        Raises:
+            UserError: there is none, or it is damaged.
+        """
+        if self._opened:
+            return self._opened
+        if self.exported_file is None:
+            raise UserError(f"'{self.name}' has no exported file: nlpseq export {self.path} makes it")
+        return ExportedModel(self.exported_file)
 
     def metrics(self) -> dict[str, Any]:
         """What was measured; empty where nothing was."""
@@ -42,40 +70,46 @@ class ModelFolder:
             return {}
 
 
-def models() -> Iterator[ModelFolder]:
+def models() -> Iterator[Model]:
     """All finished models: those in ``./saved_models``, then the shipped ones."""
-    shipped = Path(str(resources.files("nlpseq.saved_models")))
+    shipped = Path(importlib.import_module("nlpseq.saved_models").__path__[0])
     seen: set[Path] = set()
     for parent in (LOCAL_MODELS, shipped):
         for path in sorted(parent.iterdir()) if parent.is_dir() else ():
-            folder = _model_folder(path, shipped=parent is shipped)
-            if folder is not None and path.resolve() not in seen:
+            model = _in_folder(path, shipped=parent is shipped)
+            if model is not None and path.resolve() not in seen:
                 seen.add(path.resolve())
-                yield folder
+                yield model
 
 
-def find(name: str) -> ModelFolder:
-    """The model of that name, or in that folder.
+def find(name: str) -> Model:
+    """The model of that name, in that folder, or in that exported file.
 
     Raises:
         UserError: there is none, or it is not complete.
     """
     if name.endswith(".tflite"):
-        raise UserError(f"{name}: this version of nlpseq does not run exported files yet: give the model's folder")
+        opened = ExportedModel(Path(name))
+        return Model(Path(name), opened.metadata.task, opened.metadata.name or Path(name).stem, _opened=opened)
     for path in (Path(name), LOCAL_MODELS / name):
-        if folder := _model_folder(path):
-            return folder
-        if (path / "config.toml").is_file() and (path / "model.keras").is_file():
-            raise UserError(f"{path / 'config.toml'}: damaged: copy the model folder again, or train it again")
-        if (path / "config.toml").is_file():
+        if model := _in_folder(path):
+            return model
+        has_model = (path / _KERAS).is_file() or (path / _EXPORTED).is_file()
+        if (path / _CONFIG).is_file() and has_model:
+            raise UserError(f"{path / _CONFIG}: damaged: copy the model folder again, or train it again")
+        if (path / _CONFIG).is_file():
             raise UserError(f"{path}: training has not finished here: nlpseq train-task … --output {path} --resume")
+        if (path / _EXPORTED).is_file():
+            raise UserError(f"{path}: {_CONFIG} is missing: give the file itself, {path / _EXPORTED}")
         if path.is_dir() and any(path.iterdir()) and path != Path(name):
-            raise UserError(f"{path}: this folder holds no model: config.toml and model.keras are missing")
+            raise UserError(f"{path}: this folder holds no model: {_CONFIG} and {_KERAS} or {_EXPORTED} are missing")
     known = list(models())
-    for folder in known:
-        if folder.name == name:
-            return folder
-    names = [folder.name for folder in known]
+    for model in known:
+        if model.name == name:
+            return model
+    import difflib
+
+    names = [model.name for model in known]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     have = (
@@ -84,16 +118,30 @@ def find(name: str) -> ModelFolder:
     raise UserError(f"there is no model '{name}'{hint}; {have}")
 
 
-def default(task: str, languages: tuple[str, str] | None = None) -> ModelFolder:
+def find_trained(name: str) -> Model:
+    """As :func:`find`, but with the model of the training, as it takes to evaluate it or to go on with its weights.
+
+    Raises:
+        UserError: as there; or there is only an exported file.
+    """
+    model = find(name)
+    if model.keras_file is None:
+        raise UserError(
+            f"'{model.name}' is an exported model: this needs {_KERAS}, which stays in the folder that training wrote"
+        )
+    return model
+
+
+def default(task: str, languages: tuple[str, str] | None = None) -> Model:
     """The model to use when none is named: the only local one for the task, else the only shipped one.
 
     Raises:
         UserError: there is none, or there are several.
     """
-    fitting = [folder for folder in models() if folder.task == task]
+    fitting = [model for model in models() if model.task == task]
     if languages is not None:
-        fitting = [folder for folder in fitting if _languages(folder) == languages]
-    choices = [folder for folder in fitting if not folder.shipped] or fitting
+        fitting = [model for model in fitting if _languages(model) == languages]
+    choices = [model for model in fitting if not model.shipped] or fitting
     if len(choices) == 1:
         return choices[0]
     what = f"{task} model" + (f" from {languages[0]} to {languages[1]}" if languages else "")
@@ -104,40 +152,59 @@ def default(task: str, languages: tuple[str, str] | None = None) -> ModelFolder:
 
 def load(name: str) -> Any:
     """What :func:`nlpseq.load` does."""
-    return load_folder(find(name))
+    return load_model(find(name))
 
 
-def load_folder(folder: ModelFolder) -> Any:
-    """The model, ready to use.
+def load_model(model: Model) -> Any:
+    """The model, ready to use: its exported file, which needs no TensorFlow, or else its Keras model.
+
+    Raises:
+        UserError: a file of it is missing or damaged.
+        MissingExtraError: it has no exported file, and TensorFlow is not installed.
+    """
+    if model.exported_file is None:
+        return load_keras(model)
+    exported = model.exported()
+    for signature, predictor in _PREDICTORS.items():
+        if exported.has(signature):
+            return predictor(exported)
+    raise UserError(
+        f"{exported.file}: can do {', '.join(exported.metadata.signatures) or 'nothing'}, which this version of nlpseq "
+        "does not know: pip install --upgrade nlpseq"
+    )
+
+
+def load_keras(model: Model) -> Any:
+    """The model of the training, ready to use.
 
     Raises:
         UserError: a file of it is missing or damaged.
         MissingExtraError: TensorFlow is not installed.
     """
-    task, model, vocabulary = load_parts(folder)
-    return task.predictor(model, vocabulary)
+    task, network, vocabulary = load_parts(model)
+    return task.predictor(network, vocabulary)
 
 
-def load_parts(folder: ModelFolder) -> tuple[Any, Any, Any]:
+def load_parts(model: Model) -> tuple[Any, Any, Any]:
     """(task, Keras model, vocabulary)."""
     from nlpseq.tasks import task_class
     from nlpseq.tasks.base import Vocabulary
 
-    task_type = task_class(folder.task)
-    task = task_type(folder_config(task_type, folder.path))
-    vocabulary = Vocabulary.load(folder.path)
+    task_type = task_class(model.task)
+    task = task_type(folder_config(task_type, model.path))
+    vocabulary = Vocabulary.load(model.path)
     import keras
 
-    file = folder.path / "model.keras"
+    file = model.path / _KERAS
     try:
-        model = keras.saving.load_model(file, compile=False)
+        network = keras.saving.load_model(file, compile=False)
     except Exception as error:  # whatever Keras, zipfile or h5py say of a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
             f"{file}: cannot be loaded, so it is damaged or of another version: copy the model folder again, or train "
             f"it again ({reason})"
         ) from error
-    return task, model, vocabulary
+    return task, network, vocabulary
 
 
 def folder_config(task_type: Any, folder: Path) -> Any:
@@ -146,24 +213,63 @@ def folder_config(task_type: Any, folder: Path) -> Any:
     Raises:
         UserError: it is damaged.
     """
-    file = folder / "config.toml"
+    file = folder / _CONFIG
     if not file.read_bytes().endswith(b"\n"):  # a cut file may still be TOML, with defaults for what is missing
         raise UserError(f"{file}: cut off in the middle: copy the model folder again, or train it again")
     return configuration.from_toml(task_type.config_type, file)
 
 
-def _model_folder(path: Path, *, shipped: bool = False) -> ModelFolder | None:
-    if not ((path / "config.toml").is_file() and (path / "model.keras").is_file()):
+def translations(model: Model, beam: int | None, n_best: int) -> Callable[[str], list[Translation]]:
+    """What gives the best translations of a text, best first.
+
+    Args:
+        model: a translation model.
+        beam: hypotheses kept; 1: greedy; None: as many as the exported file keeps. For another number than the file's
+            the Keras model is used, where there is one.
+        n_best: translations of a text.
+
+    Raises:
+        UserError: as :func:`load_model`; more translations than hypotheses; only an exported file, of another width.
+    """
+    exported = load_model(model) if model.exported_file else None
+    if exported is None or (beam not in (None, 1, exported.beam) and model.keras_file):
+        trained, width = load_keras(model), beam or _KERAS_BEAM
+        _check_n_best(n_best, width)
+        if n_best == 1:
+            return lambda text: [trained.translate(text, beam=width)]
+        return lambda text: trained.n_best(text, beam=width, n_best=n_best)
+    if beam not in (None, 1, exported.beam):
+        raise UserError(
+            f"--beam {beam}: {exported.model.file} searches with {exported.beam}, or with 1, which is greedy; "
+            f"nlpseq export --beam {beam} makes another from the model of the training"
+        )
+    _check_n_best(n_best, beam or exported.beam)
+    if n_best == 1:
+        return lambda text: [exported.translate(text, greedy=beam == 1)]
+    return lambda text: exported.n_best(text, n_best)
+
+
+def _check_n_best(n_best: int, beam: int) -> None:
+    if n_best > beam:
+        raise UserError(f"--n-best {n_best}: at most as many as the beam is wide, which is {beam}")
+
+
+def _in_folder(path: Path, *, shipped: bool = False) -> Model | None:
+    if not ((path / _CONFIG).is_file() and ((path / _KERAS).is_file() or (path / _EXPORTED).is_file())):
         return None
-    task = configuration.named_task(path / "config.toml")
-    return ModelFolder(path, task, shipped) if task else None
+    task = configuration.named_task(path / _CONFIG)
+    return Model(path, task, path.name, shipped) if task else None
 
 
-def _languages(folder: ModelFolder) -> tuple[str, str] | None:
+def _existing(file: Path) -> Path | None:
+    return file if file.is_file() else None
+
+
+def _languages(model: Model) -> tuple[str, str] | None:
     import tomllib
 
     try:
-        data = tomllib.loads((folder.path / "config.toml").read_text(encoding="utf-8"))["data"]
+        data = tomllib.loads((model.path / _CONFIG).read_text(encoding="utf-8"))["data"]
         return data["source_language"], data["target_language"]
     except (OSError, ValueError, KeyError):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TypeVar
@@ -14,7 +14,7 @@ Answer = TypeVar("Answer")
 _AHEAD = 4  # items a thread that are read before the oldest answer has been taken
 
 
-def ordered_map(answer: Callable[[Item], Answer], items: Iterable[Item], jobs: int) -> Iterator[Answer]:
+def ordered_map(answer: Callable[[Item], Answer], items: Iterable[Item], jobs: int) -> Generator[Answer, None, None]:
     """``map(answer, items)`` by so many threads; an answer comes out as soon as it and all before it are there.
 
     With one job nothing is read ahead: the first item is answered before the second is asked for. With more, a thread

@@ -109,7 +109,7 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
         return task, Vocabulary.load(folder)
     display.say("reading the data")
     if source := task.config.training.init_from:
-        other = models.find(source)
+        other = models.find_trained(source)
         if other.path.resolve() == folder.resolve():
             raise UserError(f"--init-from {source}: this is the folder to be overwritten: choose another with --output")
         vocabulary = task.adopt_vocabulary(Vocabulary.load(other.path), task.examples("train"))
@@ -159,7 +159,7 @@ def _transfer(task: Task[Any], model: keras.Model, display: Display) -> None:
     source = task.config.training.init_from
     if not source:
         return
-    _, other, _ = models.load_parts(models.find(source))
+    _, other, _ = models.load_parts(models.find_trained(source))
     theirs = {_relative(variable.path): variable for variable in other.trainable_variables}
     taken, left = [], []
     for variable in model.trainable_variables:

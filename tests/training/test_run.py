@@ -71,7 +71,7 @@ def test_a_run_leaves_a_complete_folder(tmp_path: Path, task: str) -> None:
 
     found = models.find(str(folder))
     assert found.task == task
-    predictor = models.load_folder(found)
+    predictor = models.load_keras(found)
     assert hasattr(predictor, {"char-lm": "generate", "sentiment": "classify", "translation": "translate"}[task])
     # The saved model is the one that was measured.
     loaded_task, model, vocabulary = models.load_parts(found)
