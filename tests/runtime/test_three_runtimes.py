@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from benchmarks import runtimes
-from nlpseq.data.samples import phrasebook
-from nlpseq.export.metadata import attach
-from nlpseq.text.in_graph import in_graph
-from nlpseq.text.tokenizers import SentencePiece
 from tests.browser.chromium import Chromium, UnavailableError
 from tests.runtime import toys
-
-N, M, S = 64, 96, 80
-FACTS = {"name": "echo", "languages": ["en", "français"], "labels": []}
+from tests.runtime.echo import FACTS, N, S, echo, tokenizer
 
 TEXTS = [
     b"Where is the station?",
@@ -37,58 +29,12 @@ TEXTS = [
     b"\xff\xfe \xc3 \xed\xa0\x80 \xf4\x90\x80\x80 \xc0\xaf",
 ]
 
-RUNTIMES: dict[str, runtimes.Runtime] = {
-    "interpreter": runtimes.in_interpreter,
-    "CompiledModel": runtimes.in_compiled_model,
-}
-
-
-class Echo(tf.Module):
-    """Text to ids to text, and a loop of as many steps as there are ids, over a tensor of that many rows."""
-
-    def __init__(self, tokenizer: SentencePiece) -> None:
-        self._graph = in_graph(tokenizer)
-        vectors = np.random.default_rng(0).normal(size=(tokenizer.vocabulary_size, 8))
-        self._vectors = tf.constant(vectors, tf.float32)
-
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec([N], tf.uint8, "text")])
-    def translate(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        source = self._graph.encode(text[None], S)
-        target = self._graph.decode(source.ids, source.lengths, M)
-        memory = tf.gather(self._vectors, source.ids[0, : source.lengths[0]])
-
-        def attend(step: tf.Tensor, alignment: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            weights = tf.nn.softmax(tf.linalg.matvec(memory, memory[step]))
-            row = tf.pad(weights, [[0, S - source.lengths[0]]])
-            return step + 1, tf.tensor_scatter_nd_update(alignment, [[0, step]], row[None])
-
-        _, alignment = tf.while_loop(
-            lambda step, _: step < source.lengths[0], attend, [tf.constant(0), tf.zeros([1, S, S])]
-        )
-        return {
-            "text": target.text[0],
-            "ids": source.ids[0],
-            "score": tf.reduce_sum(alignment, axis=[1, 2]),
-            "alignment": alignment[0],
-            "left_out": source.left_out + target.left_out,
-        }
-
 
 @pytest.fixture(scope="module")
-def tokenizer() -> SentencePiece:
-    sentences = [text for pair in itertools.islice(phrasebook.pairs(), 0, None, 11) for text in pair]
-    return SentencePiece.train(sentences, 400)
-
-
-@pytest.fixture(scope="module")
-def echo(tokenizer: SentencePiece, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("echo")
-    module = Echo(tokenizer)
-    tf.saved_model.save(module, str(folder), signatures={"translate": module.translate})
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    (folder / "echo.tflite").write_bytes(attach(converter.convert(), FACTS))
-    return folder / "echo.tflite"
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("echo") / "echo.tflite"
+    path.write_bytes(echo())
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -126,21 +72,21 @@ def assert_as_in_the_interpreter(runtime: runtimes.Runtime, file: Path, signatur
                 np.testing.assert_array_equal(outputs[name], array, err_msg=f"{name} of {text!r}")
 
 
-def test_the_interpreter_gives_what_the_tokeniser_gives(echo: Path, tokenizer: SentencePiece) -> None:
+def test_the_interpreter_gives_what_the_tokeniser_gives(file: Path) -> None:
     whole = [text for text in TEXTS if text == text.decode(errors="ignore").encode()]
     assert len(whole) == 9
-    for text, outputs in zip(whole, outputs_in(runtimes.in_interpreter, echo, "translate", whole), strict=True):
-        ids = tokenizer.encode(text.decode())
+    for text, outputs in zip(whole, outputs_in(runtimes.in_interpreter, file, "translate", whole), strict=True):
+        ids = tokenizer().encode(text.decode())
         assert outputs["ids"].tolist() == ids + [0] * (S - len(ids))
-        assert outputs["text"].tobytes().rstrip(b"\0").decode() == tokenizer.decode(ids)
+        assert outputs["text"].tobytes().rstrip(b"\0").decode() == tokenizer().decode(ids)
 
 
-def test_compiled_model_agrees(echo: Path) -> None:
-    assert_as_in_the_interpreter(runtimes.in_compiled_model, echo, "translate")
+def test_compiled_model_agrees(file: Path) -> None:
+    assert_as_in_the_interpreter(runtimes.in_compiled_model, file, "translate")
 
 
-def test_litert_js_agrees(echo: Path, browser: Chromium) -> None:
-    assert_as_in_the_interpreter(browser.run, echo, "translate")
+def test_litert_js_agrees(file: Path, browser: Chromium) -> None:
+    assert_as_in_the_interpreter(browser.run, file, "translate")
 
 
 @pytest.mark.parametrize("signature", [name for sizes in toys.SIZES.values() for name in sizes])
@@ -149,27 +95,27 @@ def test_all_signatures_of_one_file_agree(signature: str, toy: Path, browser: Ch
         assert_as_in_the_interpreter(runtime, toy, signature)
 
 
-def test_javascript_reads_the_metadata(echo: Path, browser: Chromium) -> None:
-    facts = browser.metadata(echo)
+def test_javascript_reads_the_metadata(file: Path, browser: Chromium) -> None:
+    facts = browser.metadata(file)
     assert facts is not None
     assert {name: facts[name] for name in FACTS} == FACTS
 
 
-def test_the_page_translates_a_text_longer_than_the_buffer(echo: Path, browser: Chromium, tmp_path: Path) -> None:
+def test_the_page_translates_a_text_longer_than_the_buffer(file: Path, browser: Chromium, tmp_path: Path) -> None:
     text = "Where is the station? It is behind the old hotel on the left. " + "Good morning to you all. " * 4
-    translation, time = browser.screenshot(echo, text.strip(), tmp_path / "page.png")
+    translation, time = browser.screenshot(file, text.strip(), tmp_path / "page.png")
     assert translation == text.strip()
     assert time.endswith(" ms")
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_browser_says_what_is_wrong(echo: Path, browser: Chromium, tmp_path: Path) -> None:
-    calls = runtimes.calls_for(echo, "translate", ["a"])
+def test_the_browser_says_what_is_wrong(file: Path, browser: Chromium, tmp_path: Path) -> None:
+    calls = runtimes.calls_for(file, "translate", ["a"])
     with pytest.raises(RuntimeError, match="no signature 'classify', but translate"):
-        browser.run(echo, "classify", calls)
+        browser.run(file, "classify", calls)
     with pytest.raises(RuntimeError, match="'text' is int32: give uint8"):
-        browser.run(echo, "translate", [{"text": calls[0]["text"].astype(np.int32)}])
-    (tmp_path / "broken.tflite").write_bytes(echo.read_bytes()[:1000])
+        browser.run(file, "translate", [{"text": calls[0]["text"].astype(np.int32)}])
+    (tmp_path / "broken.tflite").write_bytes(file.read_bytes()[:1000])
     with pytest.raises(RuntimeError):
         browser.run(tmp_path / "broken.tflite", "translate", calls)
-    assert len(browser.run(echo, "translate", calls)[0]) == 1  # it goes on after an error
+    assert len(browser.run(file, "translate", calls)[0]) == 1  # it goes on after an error
