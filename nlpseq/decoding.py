@@ -48,13 +48,14 @@ def greedy_search(step: Step, state: State, batch: tf.Tensor | int, max_length: 
         step: ids int32 [batch, 1] and a state to logits [batch, 1, vocabulary] and the next state.
         state: before the first token.
         batch: int32 scalar; a number where it is known, as TensorFlow Lite needs it.
-        max_length: int32 scalar; longer sequences are cut there.
+        max_length: int32 scalar, or [batch] for each row its own; longer sequences are cut there.
     """
     rows = batch if isinstance(batch, int) else None
-    tokens = tf.TensorArray(tf.int32, size=max_length, element_shape=[rows])
+    longest = _longest(max_length)
+    tokens = tf.TensorArray(tf.int32, size=longest, element_shape=[rows])
 
     def running(index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, *_: Any) -> tf.Tensor:
-        return (index < max_length) & ~tf.reduce_all(done)
+        return (index < longest) & ~tf.reduce_all(done)
 
     def advance(index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, score: tf.Tensor, tokens: Any, state: State) -> Any:
         logits, state = step(last[:, None], state)
@@ -62,7 +63,10 @@ def greedy_search(step: Step, state: State, batch: tf.Tensor | int, max_length: 
         best = tf.argmax(log_probabilities, axis=-1, output_type=tf.int32)
         score += tf.where(done, 0.0, tf.gather(log_probabilities, best, batch_dims=1))
         best = tf.where(done, PAD, best)
-        return index + 1, best, done | (best == END), score, tokens.write(index, best), state
+        done |= best == END
+        if max_length.shape.rank == 1:
+            done |= index + 1 >= max_length
+        return index + 1, best, done, score, tokens.write(index, best), state
 
     none_done = tf.fill([batch], False)
     _, _, _, score, tokens, _ = tf.while_loop(
@@ -92,27 +96,30 @@ def beam_search(
         step: ids int32 [batch, beam] and a state to logits [batch, beam, vocabulary] and the next state.
         state: before the first token; every tensor [batch, ...] (it is repeated for each beam here).
         batch: int32 scalar; a number where it is known, as TensorFlow Lite needs it.
-        max_length: int32 scalar, in tokens with the end mark.
+        max_length: int32 scalar, or [batch] for each row its own; in tokens with the end mark.
         beam: at least 1.
         alpha: exponent of the length penalty; 0 ranks by plain log-probability.
         n_best: at most ``beam``.
     """
     state = tf.nest.map_structure(lambda tensor: tf.repeat(tensor[:, None], beam, axis=1), state)
     only_first = tf.one_hot(0, beam, on_value=0.0, off_value=_NEVER)  # all beams start alike: keep one
+    longest, each_its_own = _longest(max_length), max_length.shape.rank == 1
 
     class Search(NamedTuple):
         index: tf.Tensor  # []: steps taken
-        ids: tf.Tensor  # [batch, beam, max_length]: beginnings that are alive
+        ids: tf.Tensor  # [batch, beam, longest]: beginnings that are alive
         log_probabilities: tf.Tensor  # [batch, beam]
-        finished: tf.Tensor  # [batch, beam, max_length]
+        finished: tf.Tensor  # [batch, beam, longest]
         finished_scores: tf.Tensor  # [batch, beam]
         state: State
 
     def running(search: Search) -> tf.Tensor:
         # Log-probabilities only fall; the kindest penalty for what is alive is that of the full length.
         best_alive = search.log_probabilities[:, 0] / length_penalty(max_length, alpha)
-        hopeless = best_alive <= tf.reduce_min(search.finished_scores, axis=1)
-        return (search.index < max_length) & ~tf.reduce_all(hopeless)
+        over = best_alive <= tf.reduce_min(search.finished_scores, axis=1)
+        if each_its_own:
+            over |= search.index >= max_length
+        return (search.index < longest) & ~tf.reduce_all(over)
 
     def advance(search: Search) -> tuple[Search]:
         last = tf.cond(
@@ -131,9 +138,10 @@ def beam_search(
         ids = tf.gather(search.ids, origin, batch_dims=1)
         ids = tf.concat([ids[:, :, : search.index], token[:, :, None], ids[:, :, search.index + 1 :]], axis=2)
         ends = token == END
+        counted = ends & (search.index < max_length)[:, None] if each_its_own else ends
 
         penalty = length_penalty(search.index + 1, alpha)
-        pool = tf.concat([search.finished_scores, tf.where(ends, scores / penalty, _NEVER)], axis=1)
+        pool = tf.concat([search.finished_scores, tf.where(counted, scores / penalty, _NEVER)], axis=1)
         finished_scores, best = tf.math.top_k(pool, beam)
         finished = tf.gather(tf.concat([search.finished, ids], axis=1), best, batch_dims=1)
 
@@ -141,9 +149,13 @@ def beam_search(
         origin = tf.gather(origin, best, batch_dims=1)
         state = tf.nest.map_structure(lambda tensor: tf.gather(tensor, origin, batch_dims=1), state)
         ids = tf.gather(ids, best, batch_dims=1)
+        if each_its_own:  # a row past its limit stays as it was there
+            goes_on = (search.index < max_length)[:, None]
+            alive = tf.where(goes_on, alive, search.log_probabilities)
+            ids = tf.where(goes_on[:, None], ids, search.ids)
         return (Search(search.index + 1, ids, alive, finished, finished_scores, state),)
 
-    nothing = tf.zeros([batch, beam, max_length], tf.int32)
+    nothing = tf.zeros([batch, beam, longest], tf.int32)
     start = Search(
         tf.constant(0),
         nothing,
@@ -162,7 +174,8 @@ def beam_search(
         state=tf.nest.map_structure(lambda tensor: tf.TensorShape([rows, beam, *tensor.shape[2:]]), state),
     )
     (search,) = tf.while_loop(running, advance, (start,), shape_invariants=(shapes,))
-    cut = search.log_probabilities / length_penalty(max_length, alpha)
+    penalty = length_penalty(max_length, alpha)
+    cut = search.log_probabilities / (penalty[:, None] if each_its_own else penalty)
     missing = search.finished_scores <= _NEVER / 2
     # Cut sequences come after every finished one, whatever their score: they lack their end.
     ranking = tf.concat([tf.where(missing, 2 * _NEVER, search.finished_scores), cut + _NEVER], axis=1)
@@ -275,6 +288,11 @@ def _mixed(word: tf.Tensor) -> tf.Tensor:
 def _folded(word: tf.Tensor, bits: int) -> tf.Tensor:
     """The word shifted right by so many bits, zeros coming in: the built-in shift of int32 repeats the sign."""
     return tf.math.floormod(tf.bitwise.right_shift(word, bits), 1 << (32 - bits))
+
+
+def _longest(max_length: tf.Tensor) -> tf.Tensor:
+    """Of all rows, from [] or [batch]."""
+    return tf.reduce_max(max_length) if max_length.shape.rank == 1 else max_length
 
 
 def _log_probabilities(logits: tf.Tensor) -> tf.Tensor:

@@ -380,24 +380,27 @@ class TranslationTask(Task[Config]):
 
         def translate(text: tf.Tensor, beam: int) -> dict[str, tf.Tensor]:
             rows = text.shape[0] or tf.shape(text)[0]
-            encoded = read.encode(text, limit - 1)
+            with tf.name_scope("text"):
+                encoded = read.encode(text, limit - 1)
             end = END * tf.one_hot(encoded.lengths, limit, dtype=tf.int32)
             source_ids = tf.pad(encoded.ids, [[0, 0], [0, 1]]) + end
             something = tf.cast(encoded.lengths > 0, tf.int32)  # nothing translates to nothing
             longest = tf.reduce_max(encoded.lengths) + 1
             given = tf.reshape(source_ids[:, :longest], [rows, -1])  # the work follows the text, not the buffer
             memory, states = model.encode(given)
-            most = tf.where(longest > 1, max_decoded_length(longest), 1)
-            found = _search(model, memory, states, rows, most, beam, n_best=beam)
+            most = tf.where(encoded.lengths > 0, max_decoded_length(encoded.lengths + 1), 1)
+            # A text's translation does not depend on the others in its batch; one text alone has a plain limit.
+            found = _search(model, memory, states, rows, most[0] if text.shape[0] == 1 else most, beam, n_best=beam)
             ids = found.ids * something[:, None, None]
             lengths = tf.reduce_sum(tf.cast(ids != PAD, tf.int32), axis=2)
             best = ids[:, 0]
             _, weights, _ = model.decode(_shifted(best), states, memory)
             seen = tf.cast(best != PAD, tf.float32)[:, :, None]
             ids = _padded(ids, [rows, beam, sizes["T"]])
-            written = write.decode(
-                tf.reshape(ids, [rows * beam, sizes["T"]]), tf.reshape(lengths, [rows * beam]), sizes["M"]
-            )
+            with tf.name_scope("text"):
+                written = write.decode(
+                    tf.reshape(ids, [rows * beam, sizes["T"]]), tf.reshape(lengths, [rows * beam]), sizes["M"]
+                )
             texts = tf.reshape(written.text, [rows, beam, sizes["M"]])
             outputs = {
                 "text": texts[:, 0],
@@ -572,7 +575,11 @@ def _search(
     beam: int,
     n_best: int,
 ) -> Hypotheses:
-    """The best targets for what :meth:`EncoderDecoder.encode` returned, at most ``limit`` pieces long."""
+    """The best targets for what :meth:`EncoderDecoder.encode` returned.
+
+    Args:
+        limit: int32 [] or [batch], pieces of a target.
+    """
 
     def step(ids: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         return model.step(memory, ids, states)

@@ -71,7 +71,7 @@ def exhaustive(logits: np.ndarray, row: int, max_length: int, alpha: float) -> l
     return sorted(found, reverse=True)
 
 
-def searched(logits: np.ndarray, max_length: int, **options: Any) -> tuple[np.ndarray, np.ndarray]:
+def searched(logits: np.ndarray, max_length: int | list[int], **options: Any) -> tuple[np.ndarray, np.ndarray]:
     model = Model(logits)
 
     @tf.function
@@ -82,7 +82,7 @@ def searched(logits: np.ndarray, max_length: int, **options: Any) -> tuple[np.nd
     return ids.numpy(), scores.numpy()
 
 
-def greedily(logits: np.ndarray, max_length: int) -> tuple[np.ndarray, np.ndarray]:
+def greedily(logits: np.ndarray, max_length: int | list[int]) -> tuple[np.ndarray, np.ndarray]:
     model = Model(logits)
 
     @tf.function
@@ -271,6 +271,19 @@ def test_a_row_does_not_depend_on_the_others() -> None:
     for row in range(BATCH):
         alone, _ = searched(np.repeat(logits[row : row + 1], BATCH, axis=0), 6, beam=3, alpha=1.0, n_best=3)
         np.testing.assert_array_equal(alone[0], whole[row])
+
+
+@pytest.mark.parametrize("end", [0.0, -3.0])
+def test_each_row_may_have_its_own_limit(end: float) -> None:
+    logits, limits = table(5, end), [2, 7, 4]
+    for search in (lambda limit: searched(logits, limit, beam=3, n_best=3), lambda limit: greedily(logits, limit)):
+        together, scores = search(limits)
+        assert together.shape[-1] == max(limits)
+        for row, limit in enumerate(limits):
+            alone, alone_scores = search(limit)
+            np.testing.assert_array_equal(together[row, :, :limit], alone[row])
+            assert not together[row, :, limit:].any()
+            np.testing.assert_allclose(scores[row], alone_scores[row], rtol=1e-6)
 
 
 def test_searches_never_give_a_reserved_id() -> None:
