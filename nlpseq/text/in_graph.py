@@ -51,8 +51,8 @@ class Encoded(NamedTuple):
     Attributes:
         ids: int32 [batch, size], padded with zeros.
         lengths: int32 [batch].
-        left_out: int32 [batch], ids (and characters, where the normal form is longer than the buffer) that found no
-            place; 0 if this is the whole text.
+        left_out: int32 [batch], ids that found no place (and characters, where the normal form is longer than the
+            buffer; and bytes of a character that the buffer cuts); 0 if this is the whole text.
     """
 
     ids: tf.Tensor
@@ -158,13 +158,14 @@ class CharactersGraph(GraphTokenizer):
         self._bytes = np.frombuffer(b"".join(encoded), np.uint8)
 
     def encode(self, text: tf.Tensor, size: int) -> Encoded:
-        characters = _characters_of(text, maximal_subparts=True)
+        characters, cut = _characters_of(text, maximal_subparts=True)
         points = tf.where(tf.equal(characters.points, MALFORMED), REPLACEMENT, characters.points)
         ids = property_of(self._ids, points)
         sizes = characters.starts * tf.where(ids > 0, 1, utf8_size(points))
         ends = tf.cumsum(sizes, axis=1)
         byte_ids = np.arange(_FIRST_BYTE, _FIRST_BYTE + 256, dtype=np.int32)
-        return _placed(ids, points, sizes, ends - sizes, ends[:, -1:], size, byte_ids)
+        encoded = _placed(ids, points, sizes, ends - sizes, ends[:, -1:], size, byte_ids)
+        return encoded._replace(left_out=encoded.left_out + cut)
 
     def _spelling(self, ids: tf.Tensor, present: tf.Tensor) -> _Spelling:
         is_byte = present * tf.cast((ids >= _FIRST_BYTE) & (ids < _FIRST_BYTE + 256), tf.int32)
@@ -204,12 +205,13 @@ class SentencePieceGraph(GraphTokenizer):
         Returns:
             points: int32 [batch, n + 1], code points.
             lengths: int32 [batch, 1].
-            left_out: int32 [batch], characters that found no place.
+            left_out: int32 [batch], characters that found no place, and bytes of one that the buffer cuts.
         """
         model = self._model
-        characters = _characters_of(text, maximal_subparts=False)
+        characters, cut = _characters_of(text, maximal_subparts=False)
         capacity = text.shape[1]
         points, count, left_out = self._with_rules(characters)
+        left_out += cut
         position = tf.range(capacity)[None]
         present = tf.cast(position < count, tf.int32)
         spaces = tf.cast(tf.equal(points, SPACE), tf.int32)
@@ -363,12 +365,13 @@ class SentencePieceGraph(GraphTokenizer):
         )
 
 
-def _characters_of(text: tf.Tensor, *, maximal_subparts: bool) -> Utf8:
-    """The characters of uint8 [batch, n] up to its padding."""
+def _characters_of(text: tf.Tensor, *, maximal_subparts: bool) -> tuple[Utf8, tf.Tensor]:
+    """The characters of uint8 [batch, n] up to its padding, and the bytes of one that the end cuts, int32 [batch]."""
     encoded = tf.cast(text, tf.int32)
     position = tf.range(1, text.shape[1] + 1)[None]
     end = tf.reduce_max(tf.where(encoded > 0, position, 0), axis=1, keepdims=True)
-    return read_utf8(encoded, end, maximal_subparts=maximal_subparts)
+    characters = read_utf8(encoded, end, maximal_subparts=maximal_subparts)
+    return characters, (end - characters.end)[:, 0]
 
 
 def _compact(values: tf.Tensor, present: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

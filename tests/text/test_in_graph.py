@@ -224,6 +224,7 @@ def test_small_buffers_hold_whole_characters(name: str, size: int, tokenizers: d
         encoded = encode(strings_to_bytes(tf.constant([text.encode()]), size))
         fitting = text.encode()[:size].decode(errors="ignore")
         assert encoded.ids[0, : encoded.lengths[0]].numpy().tolist() == tokenizer.encode(fitting)
+        assert encoded.left_out[0] == len(text.encode()[:size]) - len(fitting.encode())
         ids = tokenizer.encode(text)
         decoded = decode(tf.constant([ids or [0]]), tf.constant([len(ids)]))
         whole = tokenizer.decode(ids).encode()
