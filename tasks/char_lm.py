@@ -20,7 +20,7 @@ from nlpseq.tasks.base import Loss, Metric, Program, Signature, Task, Vocabulary
 from nlpseq import evaluation
 from nlpseq.config import TrainingConfig, setting
 from nlpseq.data import samples, sources
-from nlpseq.data.batches import Batch, stream_batches
+from nlpseq.data.batches import Batch, padded_batches, stream_batches
 from nlpseq.data.cache import Corpus
 from nlpseq.data.sources import Part, Record
 from nlpseq.decoding import Filter, sample
@@ -38,6 +38,7 @@ _EVALUATION_ROWS = 16  # streams; each but the first begins without its past, wh
 _EVALUATION_STEPS = 256
 _SMALL_VOCABULARY = 512  # fewer than a replica's positions in a batch: projecting all rows is less work
 _PROMPT_BYTES, _WRITTEN_BYTES = 1024, 2048  # the buffers of an exported file
+_WINDOW_TOKENS = 16_384  # padded ids of windows that are scored in one call
 _MIN_ROW = 2048  # no more streams than this leaves each one
 
 
@@ -270,7 +271,8 @@ class CharacterLanguageModelling(Task[Config]):
 
         def generate(text: tf.Tensor, length: tf.Tensor, **numbers: tf.Tensor) -> dict[str, tf.Tensor]:
             rows = text.shape[0] or tf.shape(text)[0]
-            encoded = graph.encode(text, _PROMPT_BYTES)
+            with tf.name_scope("text"):
+                encoded = graph.encode(text, _PROMPT_BYTES)
             blank = tf.equal(encoded.lengths, 0)  # then a line begins
             begin = tf.one_hot(tf.zeros_like(encoded.lengths), _PROMPT_BYTES, dtype=tf.int32) * newline
             prompt = tf.where(blank[:, None], begin, encoded.ids)
@@ -281,24 +283,31 @@ class CharacterLanguageModelling(Task[Config]):
             written = tf.pad(written, [[0, 0], [0, _WRITTEN_BYTES + 1 - tf.shape(written)[1]]])
             written = tf.reshape(written, [rows, _WRITTEN_BYTES + 1])
             written = tf.where(blank[:, None], written[:, 1:], written[:, :-1])
-            decoded = graph.decode(written, encoded.lengths + length, _WRITTEN_BYTES)
+            with tf.name_scope("text"):
+                decoded = graph.decode(written, encoded.lengths + length, _WRITTEN_BYTES)
             return {"text": decoded.text, "left_out": encoded.left_out + decoded.left_out}
 
         def score(text: tf.Tensor, context: tf.Tensor) -> dict[str, tf.Tensor]:
             rows = text.shape[0] or tf.shape(text)[0]
             encoded = graph.encode(text, _PROMPT_BYTES)
-            targets = tf.reshape(encoded.ids[:, : tf.maximum(tf.reduce_max(encoded.lengths), 1)], [rows, -1])
-            previous = tf.pad(targets[:, :-1], [[0, 0], [1, 0]], constant_values=newline)
-            logits, _ = model.advance(previous, None)
+            previous = tf.pad(encoded.ids[:, :-1], [[0, 0], [1, 0]], constant_values=newline)
             # A character that is spelt in bytes has several ids, of which the first begins it.
-            first = FIRST_BYTE + 0x80
-            goes_on = (targets >= first) & (targets < first + 0x40)
-            begins = tf.cast(~goes_on & (targets != PAD), tf.int32)
-            counted = (tf.cumsum(begins, axis=1) > context[:, None]) & (targets != PAD)
-            log_probabilities = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-            chosen = tf.gather(log_probabilities, targets, axis=2, batch_dims=2)
+            goes_on = (encoded.ids >= FIRST_BYTE + 0x80) & (encoded.ids < FIRST_BYTE + 0xC0)
+            real = tf.range(_PROMPT_BYTES)[None] < encoded.lengths[:, None]
+            begins = tf.cast(~goes_on & real, tf.int32)
+            counted = (tf.cumsum(begins, axis=1) > context[:, None]) & real
+
+            def advance(index: tf.Tensor, sums: tf.Tensor, states: list[tf.Tensor]) -> Any:
+                ids = tf.gather(previous, index, axis=1)
+                logits, states = model.advance(tf.reshape(ids, [rows, 1]), states)
+                log_probabilities = tf.nn.log_softmax(tf.cast(logits[:, 0], tf.float32))
+                chosen = tf.gather(log_probabilities, tf.gather(encoded.ids, index, axis=1), axis=1, batch_dims=1)
+                return index + 1, sums + tf.where(tf.gather(counted, index, axis=1), chosen, 0.0), states
+
+            start = (tf.constant(0), tf.zeros([rows]), model.encoder.zero_states(rows))
+            _, sums, _ = tf.while_loop(lambda index, *_: index < tf.reduce_max(encoded.lengths), advance, start)
             return {
-                "nats": -tf.reduce_sum(tf.where(counted, chosen, 0.0), axis=1),
+                "nats": -sums,
                 "characters": tf.reduce_sum(begins * tf.cast(counted, tf.int32), axis=1),
                 "left_out": encoded.left_out,
             }
@@ -325,8 +334,8 @@ class CharacterLanguageModelling(Task[Config]):
     def answers(
         self, model: LanguageModel, vocabulary: Vocabulary, questions: Sequence[tuple[str, str]]
     ) -> list[tuple[float, int]]:
-        predictor = self.predictor(model, vocabulary)
-        return [(predictor.nats(context, new), len(new)) for context, new in questions]
+        nats = self.predictor(model, vocabulary).nats(questions)
+        return [(value, len(new)) for value, (_, new) in zip(nats, questions, strict=True)]
 
     def file_answer(self, exported: Generator, question: tuple[str, str]) -> tuple[float, int]:
         context, new = question
@@ -430,18 +439,26 @@ class GeneratorModel:
             total += float(nats)
         return evaluation.language_model_scores(total, sum(map(len, texts)) - 1)
 
-    def nats(self, context: str, text: str) -> float:
-        """Negative log-likelihood of a text that follows a context, which begins a line."""
-        before = _ids(f"\n{context}", self._tokenizer)
-        ids = before + _ids(text, self._tokenizer)
-        return float(self._nats(np.array([ids], np.int32), len(before)))
+    def nats(self, windows: Sequence[tuple[str, str]]) -> list[float]:
+        """Negative log-likelihood of each text that follows its context, which begins a line."""
+        given = [_ids(f"\n{context}", self._tokenizer) for context, _ in windows]
+        ids = [before + _ids(text, self._tokenizer) for before, (_, text) in zip(given, windows, strict=True)]
+        nats = np.zeros(len(windows))
+        for places, batch in padded_batches([np.array(row, np.int32) for row in ids], _WINDOW_TOKENS):
+            starts = np.array([len(given[place]) for place in places], np.int32)
+            nats[places] = self._nats(batch, starts).numpy()
+        return nats.tolist()
 
     @cached_property
     def _nats(self) -> Any:
-        @tf.function(input_signature=[tf.TensorSpec([1, None], tf.int32), tf.TensorSpec([], tf.int32)], autograph=False)
-        def nats(ids: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
-            losses = cross_entropy(self._model(ids[:, :-1]), ids[:, 1:])
-            return tf.reduce_sum(losses[:, given - 1 :])
+        matrix, vector = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)
+
+        @tf.function(input_signature=[matrix, vector], autograph=False)
+        def nats(ids: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
+            targets = ids[:, 1:]
+            losses = cross_entropy(self._model(ids[:, :-1]), targets)
+            counted = (tf.range(1, tf.shape(ids)[1])[None] >= starts[:, None]) & (targets != PAD)
+            return tf.reduce_sum(tf.where(counted, losses, 0.0), axis=1)
 
         return nats
 

@@ -388,7 +388,8 @@ class SentimentClassification(Task[Config]):
 
         def classify(text: tf.Tensor) -> dict[str, tf.Tensor]:
             rows = text.shape[0] or tf.shape(text)[0]
-            encoded = read.encode(_without_markup(text), size)
+            with tf.name_scope("text"):
+                encoded = read.encode(_without_markup(text), size)
             ids, lengths = _cut_in_graph(encoded.ids, encoded.lengths, limit)
             instead = np.zeros((1, limit), np.int32)
             instead[0, : len(nothing)] = nothing
