@@ -289,7 +289,8 @@ class CharacterLanguageModelling(Task[Config]):
 
         def score(text: tf.Tensor, context: tf.Tensor) -> dict[str, tf.Tensor]:
             rows = text.shape[0] or tf.shape(text)[0]
-            encoded = graph.encode(text, _PROMPT_BYTES)
+            with tf.name_scope("text"):
+                encoded = graph.encode(text, _PROMPT_BYTES)
             previous = tf.pad(encoded.ids[:, :-1], [[0, 0], [1, 0]], constant_values=newline)
             # A character that is spelt in bytes has several ids, of which the first begins it.
             goes_on = (encoded.ids >= FIRST_BYTE + 0x80) & (encoded.ids < FIRST_BYTE + 0xC0)

@@ -66,7 +66,7 @@ class Bidirectional(keras.layers.Layer):
             **self.cell_options,
             "regularisation": self.regularisation,
             "return_sequences": return_sequences,
-            "return_state": True,
+            "return_state": return_state,
             "dtype": self.dtype_policy,
         }
         next_seed = None if seed is None else seed + 1
@@ -96,10 +96,11 @@ class Bidirectional(keras.layers.Layer):
                 "the forward layer's and then the backward one's"
             )
         first = (None, None) if initial_state is None else (list(initial_state[:count]), list(initial_state[count:]))
-        (ahead, *ahead_states), (back, *back_states) = (
+        results = [
             layer(sequence, mask=mask, initial_state=states, lengths=lengths, ids=ids, training=training)
             for layer, states in zip((self.forward, self.backward), first, strict=True)
-        )
+        ]
+        (ahead, *ahead_states), (back, *back_states) = results if self.return_state else [(each,) for each in results]
         if self.return_sequences:
             if lengths is None:
                 back = tf.reverse(back, [1])

@@ -10,10 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from nlpseq.layers.cells import Cell, Tensors, Trace, Weights
+
+
+_PART = 32  # steps whose outputs are collected together; see `scan`
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,10 @@ def run(
     ) -> tuple[Tensors, Callable[..., Tensors]]:
         initial, vectors = arguments[: cell.states], arguments[cell.states :]
         weights = Weights(cell.parts(kernel), tuple(tf.cast(v, initial[0].dtype) for v in vectors), dropout)
-        trace, final = _forward(cell, projected, weights, initial, mask, zoneout, keep)
+        trace, final = _forward(cell, projected, weights, initial, mask, zoneout, keep, every_state)
 
         def gradient(*d_results: tf.Tensor) -> Tensors:
-            kept = trace if keep else _forward(cell, projected, weights, initial, mask, zoneout, True)[0]
+            kept = trace if keep else _forward(cell, projected, weights, initial, mask, zoneout, True, True)[0]
             d_sequences, d_final = (d_results, ()) if every_state else (d_results[:1], d_results[1:])
             d_final = d_final or tuple(tf.zeros_like(state) for state in final)
             (d_pre, *further), d_initial = _backward(cell, kept, mask, zoneout, d_sequences, d_final)
@@ -118,11 +122,13 @@ def _forward(
     mask: tf.Tensor | None,
     zoneout: Zoneout | None,
     keep: bool,
+    every_state: bool,
 ) -> tuple[Trace, Tensors]:
     """Runs the steps in the order of time.
 
     Returns:
-        The trace (without `keep` the states after each step only), and the states after the last step [batch, units].
+        The trace (without `keep` the states after each step only, and of them only h unless `every_state`), and the
+        states after the last step [batch, units].
     """
     units, dtype = initial[0].shape[-1], initial[0].dtype
     masks = () if mask is None else (mask,)
@@ -134,14 +140,17 @@ def _forward(
         if mask is not None:
             after = tuple(tf.where(values[1], new, old) for new, old in zip(after, states, strict=True))
         rated = () if zoneout is None else zoneout.of_rated(own)
-        return after, (*after, *gates, *rated) if keep else after
+        return after, (*after, *gates, *rated) if keep else after[:stored]
 
+    stored = cell.states if keep or every_state else 1
     rated = () if zoneout is None else zoneout.of_rated((1,) * cell.states)
-    widths = [units] * cell.states + [units * width for width in (*cell.kept, *rated) if keep]
-    outputs, final = scan(step, [projected, *masks, *kept_units], initial, widths, dtype)
-    after, gates = outputs[: cell.states], outputs[cell.states : cell.states + len(cell.kept)]
-    own = iter(outputs[cell.states + len(gates) :])
-    rates = (0.0,) * cell.states if zoneout is None or not keep else zoneout.rates
+    widths = [units] * stored + [units * width for width in (*cell.kept, *rated) if keep]
+    outputs, final = scan(step, [projected, *masks, *kept_units], initial, widths, dtype, in_parts=not keep)
+    if not keep:
+        return Trace(initial, outputs, outputs, (), weights), final
+    after, gates = outputs[:stored], outputs[stored : stored + len(cell.kept)]
+    own = iter(outputs[stored + len(gates) :])
+    rates = (0.0,) * cell.states if zoneout is None else zoneout.rates
     owned = tuple(next(own) if rate else state for rate, state in zip(rates, after, strict=True))
     return Trace(initial, after, owned, gates, weights), final
 
@@ -199,6 +208,7 @@ def scan(
     dtype: tf.DType,
     *,
     reverse: bool = False,
+    in_parts: bool = False,
 ) -> tuple[Tensors, Tensors]:
     """Runs a step over the time dimension.
 
@@ -209,6 +219,8 @@ def scan(
         widths: the last dimension of each output.
         dtype: of the outputs.
         reverse: from the last step to the first; outputs stay in the order of time.
+        in_parts: collect the outputs of one sequence (batch 1) in parts. TensorFlow Lite copies what a loop carries at
+            every step: the outputs of 400 steps would be copied 400 times.
 
     Returns:
         outputs: each [time, batch, width].
@@ -220,16 +232,36 @@ def scan(
         return tuple(value[None] for value in values), carry
     length = tf.shape(sequences[0])[0] if static_length is None else static_length
     batch = carry[0].shape[0]
-    outputs = [tf.TensorArray(dtype, length, element_shape=[batch, width]) for width in widths]
 
-    def body(i: tf.Tensor, carry: Tensors, outputs: list[tf.TensorArray]) -> tuple:
-        t = length - 1 - i if reverse else i
-        # Gathered, not read from a TensorArray: filling one copies the whole sequence, 5 % of a training step.
-        carry, values = step(tuple(tf.gather(s, t) for s in sequences), carry)
-        return i + 1, carry, [array.write(t, value) for array, value in zip(outputs, values, strict=True)]
+    def run(start: Any, stop: Any, size: Any, carry: Tensors) -> tuple[Tensors, Tensors]:
+        """Steps from start to stop: outputs, each [size, batch, width], and the carry after them."""
+        outputs = [tf.TensorArray(dtype, size, element_shape=[batch, width]) for width in widths]
 
-    _, carry, outputs = tf.while_loop(lambda i, *_: i < length, body, (tf.constant(0), carry, outputs))
-    stacked = tuple(array.stack() for array in outputs)
+        def body(i: tf.Tensor, carry: Tensors, outputs: list[tf.TensorArray]) -> tuple:
+            t = length - 1 - i if reverse else i
+            # Gathered, not read from a TensorArray: filling one copies the whole sequence, 5 % of a training step.
+            carry, values = step(tuple(tf.gather(s, t) for s in sequences), carry)
+            at = t - start
+            return i + 1, carry, [array.write(at, value) for array, value in zip(outputs, values, strict=True)]
+
+        _, carry, outputs = tf.while_loop(lambda i, *_: i < stop, body, (tf.convert_to_tensor(start), carry, outputs))
+        return tuple(array.stack() for array in outputs), carry
+
+    if not (in_parts and batch == 1 and static_length is None and not reverse):
+        stacked, carry = run(0, length, length, carry)
+    else:
+        parts = [tf.TensorArray(dtype, -(-length // _PART), element_shape=[_PART, batch, width]) for width in widths]
+
+        def part(start: tf.Tensor, carry: Tensors, parts: list[tf.TensorArray]) -> tuple:
+            values, carry = run(start, tf.minimum(start + _PART, length), _PART, carry)
+            values = [tf.ensure_shape(v, [_PART, batch, width]) for v, width in zip(values, widths, strict=True)]
+            at = start // _PART
+            return start + _PART, carry, [array.write(at, value) for array, value in zip(parts, values, strict=True)]
+
+        _, carry, parts = tf.while_loop(lambda start, *_: start < length, part, (tf.constant(0), carry, parts))
+        stacked = tuple(
+            tf.reshape(array.stack(), [-1, batch, width])[:length] for array, width in zip(parts, widths, strict=True)
+        )
     for sequence, width in zip(stacked, widths, strict=True):
         sequence.set_shape([static_length, batch, width])
     return stacked, carry

@@ -241,8 +241,10 @@ class _Recurrent(keras.layers.Layer):
         """Runs the cell over [time, batch, features], or over ids [time, batch] of a table's rows.
 
         Returns:
-            h after each step [time, batch, units], and the states after the last valid one, each [batch, units].
+            h after each step [time, batch, units], and the states after the last valid one, each [batch, units] (only
+            h of them where they are found by their lengths and nobody asks for the others).
         """
+        every_state = lengths is not None and self.return_state  # to find the last one of each row
         weights = self._weights(regularisation_masks)
         kernel, recurrent_kernel, bias = weights.kernel, weights.recurrent_kernel, weights.bias
         path = self.path(training=training, masked=mask is not None)
@@ -254,7 +256,7 @@ class _Recurrent(keras.layers.Layer):
         if path == "block" and (inputs.shape[-1] if table is None else table.shape[0]) <= self.units:
             if table is not None:
                 kernel = tf.matmul(table, kernel)
-            results = block_lstm.run(inputs, kernel, recurrent_kernel, bias, initial, every_state=lengths is not None)
+            results = block_lstm.run(inputs, kernel, recurrent_kernel, bias, initial, every_state=every_state)
         else:
             if table is None:
                 projected = _over_steps(inputs, lambda rows: self._affine(rows, weights))
@@ -269,12 +271,13 @@ class _Recurrent(keras.layers.Layer):
                 mask,
                 dropout=self._recurrent_dropout(regularisation_masks, initial[0]),
                 zoneout=self._zoneout(regularisation_masks, projected, initial[0]),
-                every_state=lengths is not None,
+                every_state=every_state,
                 keep=training,
             )
         if lengths is None:
             return results
-        return (results[0], *(_at_length(s, lengths, first) for s, first in zip(results, initial, strict=True)))
+        results = results if every_state else results[:1]
+        return (results[0], *(_at_length(s, lengths, first) for s, first in zip(results, initial, strict=False)))
 
     def _initial(self, inputs: tf.Tensor, initial_state: Any) -> cells.Tensors:
         """The states before the first step, each [batch, units], in the state's dtype (float32 in mixed precision)."""

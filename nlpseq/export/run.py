@@ -1,0 +1,152 @@
+"""``nlpseq export``, from a trained model to a file or folder that has proved itself."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+from nlpseq.tasks.base import Program, Task, Vocabulary
+
+from nlpseq.export import inspection, tflite, verification
+from nlpseq.export.inspection import ExportError
+from nlpseq.export.metadata import attach
+from nlpseq.files import write_bytes
+from nlpseq.runtime import models
+from nlpseq.runtime.exported import ExportedModel
+from nlpseq.runtime.streaming import ordered_map
+from nlpseq.version import __version__
+
+_FLOAT = "none"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model with what belongs to it.
+
+    Attributes:
+        name: what it goes by.
+        task: with its configuration.
+        model: of Keras.
+        vocabulary: its tokenisers and labels.
+    """
+
+    name: str
+    task: Task[Any]
+    model: keras.Model
+    vocabulary: Vocabulary
+
+    def program(self, beam: int | None = None) -> Program:
+        """What the task exports; ``beam`` is for translation, None its default."""
+        return self.task.program(self.model, self.vocabulary, **({} if beam is None else {"beam": beam}))
+
+
+def export_tflite(
+    trained: Trained,
+    file: Path,
+    quantization: str,
+    say: Callable[[str], None],
+    *,
+    beam: int | None = None,
+    tolerance: float | None = None,
+    most_examples: int | None = None,
+    jobs: int = 1,
+) -> dict[str, Any]:
+    """Writes a ``.tflite`` with its proof in the metadata; nothing is written where the proof fails.
+
+    Args:
+        trained: what to export.
+        file: where to.
+        quantization: none, float16 or int8.
+        say: gets a line for each thing that begins.
+        beam: of a translation model.
+        tolerance: how much of its metric the file may lose; None: what the task's metric says.
+        most_examples: of the validation part to be asked; None: all.
+        jobs: threads that ask.
+
+    Returns:
+        The proof, as docs/exported-files.md has it.
+
+    Raises:
+        ExportError: the file is not what it should be, or has lost too much.
+        UserError: this model cannot be exported.
+    """
+    task = trained.task
+    program = trained.program(beam)
+    examples = list(itertools.islice(task.examples("valid"), most_examples))
+    questions = task.questions(examples)
+    say(f"asking the Keras model {len(questions):,} questions of the validation part")
+    expected = task.answers(trained.model, trained.vocabulary, questions)
+    quality = {"keras": task.quality(expected, trained.vocabulary, examples)}
+    differences: dict[str, dict[str, float]] = {}
+    sizes: dict[str, int] = {}
+    facts = _facts(trained, program, quantization)
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in dict.fromkeys((_FLOAT, quantization)):
+            say(f"converting (quantization: {kind}) and asking the file the same")
+            content = tflite.convert(program, kind)
+            inspection.check(content)
+            draft = Path(folder) / f"{kind}.tflite"
+            draft.write_bytes(attach(content, facts))
+            exported = models.load(str(draft))
+            answers = list(ordered_map(lambda question, e=exported: task.file_answer(e, question), questions, jobs))
+            sizes[kind] = len(content)
+            quality[kind] = task.quality(answers, trained.vocabulary, examples)
+            differences[kind] = task.differences(expected, answers)
+        allowed = verification.Tolerance.for_examples(
+            task.metric.tolerance if tolerance is None else tolerance, len(questions)
+        ).allowed
+        _check_quality(task, quality, allowed, len(questions))
+        texts = [example.fields[0] for example in examples]
+        opened = ExportedModel(draft)
+        facts["golden"] = verification.golden_examples(opened, program, texts)
+        facts["proof"] = {
+            "operators": inspection.operators(content),
+            "examples": len(questions),
+            "metric": task.metric.name,
+            "quality": quality,
+            "tolerance": allowed,
+            "differences_from_keras": differences,
+            "model_bytes": sizes,
+            **verification.cost(draft, program, texts),
+        }
+    write_bytes(file, attach(content, facts))
+    return facts["proof"]
+
+
+def _check_quality(task: Task[Any], quality: dict[str, float], allowed: float, examples: int) -> None:
+    """Refuses a file that has lost more than it may."""
+    for kind, value in quality.items():
+        lost = quality["keras"] - value if task.metric.higher_is_better else value - quality["keras"]
+        if not lost <= allowed:
+            raise ExportError(
+                f"with quantization {kind} the file has {task.metric.name} {value:.4g} on {examples:,} validation "
+                f"examples, the Keras model {quality['keras']:.4g}: more than the {allowed:.2g} that it may lose; use "
+                "another --quantize, or a wider --tolerance"
+            )
+
+
+def _facts(trained: Trained, program: Program, quantization: str) -> dict[str, Any]:
+    """The file's metadata, but for golden examples and proof."""
+    data = trained.task.config.data
+    languages = [getattr(data, "source_language", ""), getattr(data, "target_language", "")]
+    return {
+        "nlpseq": __version__,
+        "task": trained.task.name,
+        "name": trained.name,
+        "created": datetime.now(UTC).date().isoformat(),
+        "licence": data.licence,
+        "data": data.credit or ("the sample that comes with nlpseq" if data.train == "sample" else ""),
+        "languages": languages if all(languages) else [],
+        "labels": list(trained.vocabulary.labels),
+        "quantization": quantization,
+        "signatures": {signature.name: signature.sizes for signature in program.signatures},
+        "pieces": list(program.pieces),
+        "target_pieces": list(program.target_pieces),
+    }
