@@ -176,13 +176,22 @@ def translate(
     with _lines(texts, input_file) as lines, _writer(output) as write:
         from nlpseq.runtime import models
 
-        found = models.translations(_find(model, "translation", languages), beam, n_best)
-        for text, results in _answers(found, lines, jobs):
-            if results is None:
-                write("" if not as_json else json.dumps({"text": "", "source": text}))
-            for result in results or ():
-                line = _one_line(result.text) if n_best == 1 else f"{result.score:.3f}\t{_one_line(result.text)}"
-                write(_json(result) if as_json else line)
+        translator, options = models.load_translator(_find(model, "translation", languages), beam, n_best)
+
+        def best(text: str) -> list[Any]:
+            return (
+                [translator.translate(text, **options)]
+                if n_best == 1
+                else translator.n_best(text, n_best=n_best, **options)
+            )
+
+        with _answers(translator, best, lines, jobs) as answers:
+            for text, results in answers:
+                if results is None:
+                    write("" if not as_json else json.dumps({"text": "", "source": text}))
+                for result in results or ():
+                    line = _one_line(result.text) if n_best == 1 else f"{result.score:.3f}\t{_one_line(result.text)}"
+                    write(_json(result) if as_json else line)
 
 
 @main.command()
@@ -201,14 +210,15 @@ def classify(
 
         classifier = models.load_model(_find(model, "sentiment"))
         told = False
-        for text, result in _answers(classifier.classify, lines, jobs):
-            if result is None:
-                write("" if not as_json else json.dumps({"label": "", "source": text}))
-                continue
-            if result.cut and not told:
-                click.echo("a text is longer than the model reads: its begin and its end were classified", err=True)
-                told = True
-            write(_json(result) if as_json else f"{result.label}\t{result.probabilities[result.label]:.3f}")
+        with _answers(classifier, classifier.classify, lines, jobs) as answers:
+            for text, result in answers:
+                if result is None:
+                    write("" if not as_json else json.dumps({"label": "", "source": text}))
+                    continue
+                if result.cut and not told:
+                    click.echo("a text is longer than the model reads: its begin and its end were classified", err=True)
+                    told = True
+                write(_json(result) if as_json else f"{result.label}\t{result.probabilities[result.label]:.3f}")
 
 
 @main.command()
@@ -379,13 +389,22 @@ def _find(model: str | None, task: str, languages: tuple[str, str] | None = None
     return found
 
 
-def _answers(answer: Callable[[str], Any], lines: Iterable[str], jobs: int) -> Iterator[tuple[str, Any]]:
-    """Each text with its answer, in order; None for a blank one."""
+@contextmanager
+def _answers(
+    model: Any, answer: Callable[[str], Any], lines: Iterable[str], jobs: int
+) -> Iterator[Iterable[tuple[str, Any]]]:
+    """Each text with the model's answer, in order; None for a blank one. A Keras model uses all cores anyway."""
+    from nlpseq.runtime.exported import Predictor
     from nlpseq.runtime.streaming import ordered_map
 
-    answers = ordered_map(lambda text: (text, answer(text) if text.strip() else None), lines, jobs or _cores())
-    with closing(answers):
-        yield from answers
+    exported = isinstance(model, Predictor)
+    threads = jobs or _cores() if exported else 1
+    with closing(ordered_map(lambda text: (text, answer(text) if text.strip() else None), lines, threads)) as answers:
+        try:
+            yield answers
+        finally:
+            if exported:
+                model.model.close()
 
 
 def _cores() -> int:
@@ -405,9 +424,19 @@ def _lines(texts: tuple[str, ...], file: Path | None) -> Iterator[Iterable[str]]
         with open(file, "rb") as stream:
             yield _decoded(stream, str(file))
     else:
-        if sys.stdin.isatty():
-            click.echo("a text a line; end with Ctrl-D", err=True)
-        yield _decoded(sys.stdin.buffer, "standard input")
+        yield _decoded(_standard_input(), "standard input")
+
+
+def _standard_input() -> IO[bytes]:
+    if sys.stdin is None:
+        raise UserError("there is no standard input: give texts, or a file with --input")
+    if sys.stdin.isatty():
+        click.echo("a text a line; end with Ctrl-D", err=True)
+    try:
+        # A stream of our own: Python gives up its own one at exit, when a thread may still wait for a line from it.
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except OSError:  # it is no file, as in tests
+        return sys.stdin.buffer
 
 
 def _decoded(stream: IO[bytes], name: str) -> Iterator[str]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from nlpseq.runtime.exported import ExportedModel, encoded, named, without_padding
+from nlpseq.runtime.exported import Predictor, encoded, named, without_padding
 from nlpseq.runtime.results import Classification
 
 _SIGNATURE = "classify"
 _BEGIN = 4  # a fourth of what is read is the text's begin, the rest its end, where a verdict stands
 
 
-class Classifier:
+class Classifier(Predictor):
     """A classifier in an exported file; threads may share it."""
-
-    def __init__(self, model: ExportedModel) -> None:
-        self.model = model
 
     def classify(self, text: str) -> Classification:
         """The class of a text, and what each piece had to do with it.

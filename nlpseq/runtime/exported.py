@@ -41,6 +41,7 @@ class ExportedModel:
         except OSError as error:
             raise UserError(f"{file}: cannot be read: {error.strerror}") from None
         self.file = file
+        self._closed = False
         self.metadata = metadata.read(self._content, str(file))
         self._of_thread = threading.local()
 
@@ -74,11 +75,18 @@ class ExportedModel:
 
         Raises:
             UserError: the installed LiteRT cannot run the file.
+            RuntimeError: the model has been closed.
         """
+        if self._closed:
+            raise RuntimeError(f"{self.file} has been closed")
         run, kinds = self._runner(signature)
         padded = np.zeros(self.size(signature, "N"), np.uint8)
         padded[: len(text)] = np.frombuffer(text, np.uint8)
         return run(text=padded, **{name: np.array([value], kinds[name]) for name, value in numbers.items()})
+
+    def close(self) -> None:
+        """Refuses all calls from now on, so that threads come to an end that are in the midst of a long text."""
+        self._closed = True
 
     def _runner(self, signature: str) -> tuple[Any, dict[str, Any]]:
         """This thread's function for a signature, and the types of its inputs."""
@@ -107,6 +115,17 @@ class ExportedModel:
             raise UserError(
                 f"{self.file}: the installed LiteRT cannot run it: pip install --upgrade ai-edge-litert ({error})"
             ) from error
+
+
+class Predictor:
+    """What uses an exported file for its task; threads may share it.
+
+    Args:
+        model: the file.
+    """
+
+    def __init__(self, model: ExportedModel) -> None:
+        self.model = model
 
 
 def encoded(text: str) -> bytes:

@@ -7,18 +7,15 @@ import zlib
 
 from nlpseq.errors import UserError
 from nlpseq.evaluation import language_model_scores
-from nlpseq.runtime.exported import ExportedModel, decoded, encoded, without_surrogates
+from nlpseq.runtime.exported import Predictor, decoded, encoded, without_surrogates
 from nlpseq.runtime.results import Generation
 
 _GENERATE, _SAMPLE, _SCORE = "generate", "sample", "score"
 _LARGEST = 2**31 - 1  # of int32
 
 
-class Generator:
+class Generator(Predictor):
     """A language model in an exported file; threads may share it."""
-
-    def __init__(self, model: ExportedModel) -> None:
-        self.model = model
 
     def generate(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from nlpseq.errors import UserError
 from nlpseq.runtime.classifier import Classifier
 from nlpseq.runtime.exported import ExportedModel
 from nlpseq.runtime.generator import Generator
-from nlpseq.runtime.results import Translation
 from nlpseq.runtime.translator import Translator
 
 LOCAL_MODELS = Path("saved_models")
@@ -219,34 +218,29 @@ def folder_config(task_type: Any, folder: Path) -> Any:
     return configuration.from_toml(task_type.config_type, file)
 
 
-def translations(model: Model, beam: int | None, n_best: int) -> Callable[[str], list[Translation]]:
-    """What gives the best translations of a text, best first.
+def load_translator(model: Model, beam: int | None, n_best: int) -> tuple[Any, dict[str, Any]]:
+    """A translation model ready to use, and the options for its ``translate`` and ``n_best``.
 
     Args:
         model: a translation model.
         beam: hypotheses kept; 1: greedy; None: as many as the exported file keeps. For another number than the file's
             the Keras model is used, where there is one.
-        n_best: translations of a text.
+        n_best: translations of a text that will be asked for.
 
     Raises:
         UserError: as :func:`load_model`; more translations than hypotheses; only an exported file, of another width.
     """
     exported = load_model(model) if model.exported_file else None
     if exported is None or (beam not in (None, 1, exported.beam) and model.keras_file):
-        trained, width = load_keras(model), beam or _KERAS_BEAM
-        _check_n_best(n_best, width)
-        if n_best == 1:
-            return lambda text: [trained.translate(text, beam=width)]
-        return lambda text: trained.n_best(text, beam=width, n_best=n_best)
+        _check_n_best(n_best, beam or _KERAS_BEAM)
+        return load_keras(model), {"beam": beam or _KERAS_BEAM}
     if beam not in (None, 1, exported.beam):
         raise UserError(
             f"--beam {beam}: {exported.model.file} searches with {exported.beam}, or with 1, which is greedy; "
             f"nlpseq export --beam {beam} makes another from the model of the training"
         )
     _check_n_best(n_best, beam or exported.beam)
-    if n_best == 1:
-        return lambda text: [exported.translate(text, greedy=beam == 1)]
-    return lambda text: exported.n_best(text, n_best)
+    return exported, {"greedy": True} if beam == 1 else {}
 
 
 def _check_n_best(n_best: int, beam: int) -> None:

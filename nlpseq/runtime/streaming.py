@@ -40,14 +40,14 @@ def ordered_map(answer: Callable[[Item], Answer], items: Iterable[Item], jobs: i
             failed.set_exception(error)
             answers.put(failed)
 
-    with ThreadPoolExecutor(jobs) as threads:
-        # A daemon: at an interrupt it may wait for a line that never comes.
-        threading.Thread(target=read, daemon=True).start()
-        try:
-            while (future := answers.get()) is not None:
-                yield future.result()
-                places.release()
-        finally:
-            stopped.set()
+    threads = ThreadPoolExecutor(jobs)
+    # A daemon: at an interrupt it may wait for a line that never comes.
+    threading.Thread(target=read, daemon=True).start()
+    try:
+        while (future := answers.get()) is not None:
+            yield future.result()
             places.release()
-            threads.shutdown(wait=False, cancel_futures=True)
+    finally:
+        stopped.set()
+        places.release()
+        threads.shutdown(wait=False, cancel_futures=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlpseq.runtime.exported import ExportedModel, decoded, encoded, is_blank, named, without_padding
+from nlpseq.runtime.exported import ExportedModel, Predictor, decoded, encoded, is_blank, named, without_padding
 from nlpseq.runtime.results import Translation, joined
 from nlpseq.text.segmentation import rejoined, segments
 
@@ -10,11 +10,11 @@ _BEAM_SEARCH, _GREEDY = "translate", "translate_greedy"
 _UNUSED = -1e8  # a place of the n best that is not used has the score -1e9
 
 
-class Translator:
+class Translator(Predictor):
     """A translation model in an exported file; threads may share it."""
 
     def __init__(self, model: ExportedModel) -> None:
-        self.model = model
+        super().__init__(model)
         self._source_pieces = model.metadata.pieces
         self._target_pieces = model.metadata.target_pieces or model.metadata.pieces
 
