@@ -34,14 +34,18 @@ def attach(model: bytes, facts: dict[str, Any]) -> bytes:
     root = Table.root(model)
     if any(entry.bytes(0) == ENTRY for entry in root.tables(METADATA)):
         raise ValueError("the model has metadata of nlpseq: attach new ones to the model as the converter made it")
-    begin = 0
-    while True:  # the size of the numbers depends on the numbers
-        content = {"begin": begin, "end": begin + len(model) - _HEADER, "crc32": zlib.crc32(model[_HEADER:])}
+
+    def front(begin: int, checksum: str) -> tuple[bytes, bytes]:
+        content = {"begin": begin, "end": begin + len(model) - _HEADER, "crc32": checksum}
         text = json.dumps({"format": FORMAT, **facts, "content": content}, ensure_ascii=False, separators=(",", ":"))
-        front = _front(root, text.encode("utf-8"))
-        if len(front) == begin:
-            return front + model[_HEADER:]
-        begin = len(front)
+        return _front(root, text.encode("utf-8")), text.encode("utf-8")
+
+    begin = 0
+    while len(front(begin, "0" * 8)[0]) != begin:  # the size of the numbers depends on the numbers
+        begin = len(front(begin, "0" * 8)[0])
+    before, text = front(begin, "0" * 8)
+    checksum = zlib.crc32(model[_HEADER:], zlib.crc32(before[: before.index(text)]))
+    return front(begin, f"{checksum:08x}")[0] + model[_HEADER:]
 
 
 def _front(root: Table, text: bytes) -> bytes:

@@ -58,10 +58,17 @@ class Table:
         place = self.place(field)
         return None if place is None else place + _number(self.content, place, "I")
 
+    def span(self, field: int) -> slice:
+        """Where the elements of a vector of bytes, or of a text, stand; empty where it is absent."""
+        vector = self.target(field)
+        if vector is None:
+            return slice(0, 0)
+        size = len(_bytes(self.content, vector + 4, _number(self.content, vector, "I")))
+        return slice(vector + 4, vector + 4 + size)
+
     def bytes(self, field: int) -> bytes:
         """A vector of bytes, or a text; empty where it is absent."""
-        vector = self.target(field)
-        return b"" if vector is None else _bytes(self.content, vector + 4, _number(self.content, vector, "I"))
+        return self.content[self.span(field)]
 
     def targets(self, field: int) -> list[int]:
         """What a vector of offsets points to; empty where it is absent."""

@@ -73,10 +73,11 @@ def read(content: bytes, file: str) -> Metadata:
             f"{file}: no TensorFlow Lite model: give a file that nlpseq export made, a model folder, or a model's name"
         )
     try:
-        facts = _facts(content)
+        place = _place(content)
+        facts = json.loads(content[place]) if place else None
     except (DamagedError, UnicodeDecodeError, json.JSONDecodeError):
         raise UserError(f"{file}: cut off or damaged: {_AGAIN}") from None
-    if facts is None:
+    if place is None:
         raise UserError(
             f"{file}: a TensorFlow Lite model that does not come from nlpseq: give a file that nlpseq export made"
         )
@@ -87,7 +88,7 @@ def read(content: bytes, file: str) -> Metadata:
             f"{file}: made by nlpseq {facts.get('nlpseq')} in format {facts['format']}; this version reads up to "
             f"{FORMAT}: pip install --upgrade nlpseq"
         )
-    _check_whole(content, facts.get("content"), file)
+    _check_whole(content, place, facts.get("content"), file)
     known = {field.name for field in fields(Metadata)}
     # JSON has no tuples; a measurement may be a list, and stays one.
     attributes: dict[str, Any] = {
@@ -101,23 +102,26 @@ def read(content: bytes, file: str) -> Metadata:
         raise UserError(f"{file}: its metadata say no task or no signature: export the model again") from None
 
 
-def _facts(content: bytes) -> Any:
+def _place(content: bytes) -> slice | None:
+    """Where the metadata stand; None where there are none of nlpseq."""
     root = Table.root(content)
     for entry in root.tables(METADATA):
         if entry.bytes(0) == ENTRY:
             buffers = root.targets(BUFFERS)
             if entry.number(1) >= len(buffers):
                 raise DamagedError("no such buffer")
-            return json.loads(Table(content, buffers[entry.number(1)]).bytes(0))
+            return Table(content, buffers[entry.number(1)]).span(0)
     return None
 
 
-def _check_whole(content: bytes, part: Any, file: str) -> None:
+def _check_whole(content: bytes, place: slice, part: Any, file: str) -> None:
     """The interpreter trusts the offsets in what it is given: nothing that is not whole may reach it."""
-    if not (isinstance(part, dict) and all(isinstance(part.get(key), int) for key in ("begin", "end", "crc32"))):
-        raise UserError(f"{file}: damaged: {_AGAIN}")
-    begin, end = part["begin"], part["end"]
+    try:
+        begin, end, checksum = int(part["begin"]), int(part["end"]), int(part["crc32"], 16)
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{file}: damaged: {_AGAIN}") from None
     if len(content) < end:
         raise UserError(f"{file}: cut off: it has {len(content):,} of {end:,} bytes: {_AGAIN}")
-    if zlib.crc32(memoryview(content)[begin:end]) != part["crc32"]:
+    whole = memoryview(content)
+    if zlib.crc32(whole[begin:end], zlib.crc32(whole[: place.start])) != checksum:
         raise UserError(f"{file}: damaged: its content does not have the checksum that it states: {_AGAIN}")
