@@ -319,6 +319,82 @@ def info(model: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("model")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["tflite", "saved-model"]),
+    default="tflite",
+    show_default=True,
+    help="One file for devices, or a folder for TensorFlow and TF Serving.",
+)
+@click.option(
+    "--quantize",
+    type=click.Choice(["none", "float16", "int8"]),
+    default="int8",
+    show_default=True,
+    help="Bits of the weights in a .tflite: 32, 16 or 8.",
+)
+@click.option("--output", type=click.Path(path_type=Path), metavar="PATH", help="[default: in the model's folder]")
+@click.option("--beam", type=click.IntRange(1, 64), metavar="N", help="Of a translation model's search.  [default: 4]")
+@click.option("--tolerance", type=click.FloatRange(0), metavar="X", help="How much of its metric the file may lose.")
+@click.option("--examples", type=click.IntRange(1), metavar="N", help="To prove it by.  [default: all]")
+def export(
+    model: str,
+    form: str,
+    quantize: str,
+    output: Path | None,
+    beam: int | None,
+    tolerance: float | None,
+    examples: int | None,
+) -> None:
+    """Write MODEL as one file, text in and text out, that proves itself against the Keras model.
+
+    The data that the model was trained on must be there: the file is measured on its validation part.
+    """
+    from nlpseq.runtime import models
+
+    found = models.find_trained(model)
+    target = output or found.path / ("model.tflite" if form == "tflite" else "saved_model")
+    if form == "tflite" and target.is_dir():
+        raise UserError(f"{target}: this is a folder: give a file's name with --output")
+    if form == "saved-model" and (target.is_file() or (target.is_dir() and _holds_something_else(target))):
+        raise UserError(f"{target}: something else stands there: choose another folder with --output")
+    from nlpseq.quiet import import_tensorflow
+
+    import_tensorflow()
+    from nlpseq.export.inspection import ExportError
+    from nlpseq.export.run import Trained, export_saved_model, export_tflite, note_export
+
+    trained = Trained(found.name, *models.load_parts(found))
+    if beam is not None and trained.task.name != "translation":
+        raise UserError(f"--beam is for translation; '{found.name}' is a {trained.task.name} model")
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if form == "saved-model":
+        export_saved_model(trained, target, beam=beam)
+        click.echo(f"{target}")
+        return
+    try:
+        proof = export_tflite(
+            trained, target, quantize, say, beam=beam, tolerance=tolerance, most_examples=examples, jobs=_cores()
+        )
+    except ExportError as error:
+        _fail(f"not exported: {error}", 1)
+    if output is None:
+        note_export(trained, found.path, proof)
+    quality = ", ".join(f"{kind} {value:.4f}" for kind, value in proof["quality"].items())
+    say(f"{proof['metric']} on {proof['examples']:,} validation examples: {quality}")
+    for kind, differences in proof["differences_from_keras"].items():
+        say(f"{kind} against Keras: " + ", ".join(f"{name} {value:.4g}" for name, value in differences.items()))
+    calls = ", ".join(f"{name} {value:.2f} ms" for name, value in proof["milliseconds"].items())
+    say(f"{target.stat().st_size / 1e6:.2f} MB, {proof['peak_memory_bytes'] / 1e6:.0f} MB of memory, {calls}")
+    click.echo(f"{target}")
+
+
+@main.command()
+@click.argument("model")
 def verify(model: str) -> None:
     """Replay the examples that are stored in an exported MODEL, and compare."""
     from nlpseq.runtime import models
@@ -373,6 +449,10 @@ def compare(data: str, steps: int, units: int, seed: int, output: Path | None) -
 
         write_bytes(output, comparison_picture(results))
         click.echo(f"picture: {output}", err=True)
+
+
+def _holds_something_else(folder: Path) -> bool:
+    return any(folder.iterdir()) and not (folder / "saved_model.pb").exists()
 
 
 def _note_resume(task: str, folder: Path) -> None:

@@ -60,6 +60,7 @@ class TrainingConfig:
     replicas: int = setting(0, "parts a batch is split into, one core (or GPU) each; 0: all cores", minimum=0)
     checkpoint_minutes: float = setting(5.0, "between checkpoints inside an epoch", minimum=0)
     init_from: str = setting("", "a MODEL whose weights are taken over where they fit (transfer, fine-tuning)")
+    export: bool = setting(True, "write model.tflite and saved_model/ at the end")
     seed: int = setting(1, "same seed, same machine, same weights", minimum=0)
 
 

@@ -126,7 +126,7 @@ def has_part(spec: str, part: Part) -> bool:
         UserError: no such data, or a TFDS dataset that cannot be had.
     """
     if len(parts := _joined(spec)) > 1:
-        return all([has_part(each, part) for each in parts])
+        return all(has_part(each, part) for each in parts)
     source = _resolve(spec, any_text=True)
     if source.kind == "tfds":
         from nlpseq.data import tfds

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import keras
-from nlpseq.tasks.base import Program, Task, Vocabulary
 
-from nlpseq.export import inspection, tflite, verification
+from nlpseq.export import inspection, saved_model, tflite, verification
 from nlpseq.export.inspection import ExportError
 from nlpseq.export.metadata import attach
-from nlpseq.files import write_bytes
+from nlpseq.files import write_bytes, write_text
+from nlpseq.report.folder import write_card
 from nlpseq.runtime import models
 from nlpseq.runtime.exported import ExportedModel
 from nlpseq.runtime.streaming import ordered_map
+from nlpseq.tasks.base import Program, Task, Vocabulary
 from nlpseq.version import __version__
 
 _FLOAT = "none"
+
+
+class LostQualityError(ExportError):
+    """The file has lost more of its metric than it may."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ def export_tflite(
         The proof, as docs/exported-files.md has it.
 
     Raises:
-        ExportError: the file is not what it should be, or has lost too much.
+        LostQualityError: the file has lost more of its metric than it may.
+        ExportError: the file is not what it should be.
         UserError: this model cannot be exported.
     """
     task = trained.task
@@ -95,7 +102,7 @@ def export_tflite(
             draft = Path(folder) / f"{kind}.tflite"
             draft.write_bytes(attach(content, facts))
             exported = models.load(str(draft))
-            answers = list(ordered_map(lambda question, e=exported: task.file_answer(e, question), questions, jobs))
+            answers = list(ordered_map(functools.partial(task.file_answer, exported), questions, jobs))
             sizes[kind] = len(content)
             quality[kind] = task.quality(answers, trained.vocabulary, examples)
             differences[kind] = task.differences(expected, answers)
@@ -120,12 +127,28 @@ def export_tflite(
     return facts["proof"]
 
 
+def export_saved_model(trained: Trained, folder: Path, *, beam: int | None = None) -> None:
+    """Writes the program as a SavedModel: see :func:`nlpseq.export.saved_model.write`.
+
+    Raises:
+        UserError: this model cannot be exported, or something else stands where it should go.
+    """
+    saved_model.write(trained.program(beam), folder)
+
+
+def note_export(trained: Trained, folder: Path, proof: dict[str, Any]) -> None:
+    """Writes the proof of the folder's ``model.tflite`` into metrics.json and the model card."""
+    metrics = {**json.loads((folder / "metrics.json").read_text(encoding="utf-8")), "export": proof}
+    write_text(folder / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
+    write_card(trained.task, trained.model, trained.vocabulary, folder)
+
+
 def _check_quality(task: Task[Any], quality: dict[str, float], allowed: float, examples: int) -> None:
     """Refuses a file that has lost more than it may."""
     for kind, value in quality.items():
         lost = quality["keras"] - value if task.metric.higher_is_better else value - quality["keras"]
         if not lost <= allowed:
-            raise ExportError(
+            raise LostQualityError(
                 f"with quantization {kind} the file has {task.metric.name} {value:.4g} on {examples:,} validation "
                 f"examples, the Keras model {quality['keras']:.4g}: more than the {allowed:.2g} that it may lose; use "
                 "another --quantize, or a wider --tolerance"

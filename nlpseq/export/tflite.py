@@ -9,8 +9,10 @@ import tempfile
 from typing import Any
 
 import tensorflow as tf
-from nlpseq.tasks.base import Program, Signature
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from nlpseq.quiet import silenced_stderr
+from nlpseq.tasks.base import Program, Signature
 
 QUANTIZATIONS = ("none", "float16", "int8")
 
@@ -27,14 +29,15 @@ def convert(program: Program, quantization: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         signatures = {signature.name: _frozen(signature) for signature in program.signatures}
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if quantization != "none":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantization == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+        with silenced_stderr():  # it would tell of gradients that are not saved, and of what it does
+            tf.saved_model.save(tf.Module(), folder, signatures=signatures, options=options)
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+            if quantization != "none":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if quantization == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            return converter.convert()
 
 
 def _frozen(signature: Signature) -> Any:

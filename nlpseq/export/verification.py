@@ -1,4 +1,4 @@
-"""The proof that goes with an exported file: that it does what the Keras model does, how well, how fast, in how much memory."""
+"""The proof that goes with an exported file: examples to replay, milliseconds, memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nlpseq.tasks.base import Program, Signature
 
 from nlpseq.export.inspection import ExportError
 from nlpseq.runtime.exported import ExportedModel, decoded, encoded
+from nlpseq.tasks.base import Program, Signature
 
 _EDGE_TEXTS = ("", "a", "Ça va, naïve Zoë? 東京 🙂", "one\ttwo\nthree", "x" * 40)
 _GOLDEN_TEXTS = 6  # of the validation part
@@ -89,7 +89,7 @@ def golden_examples(model: ExportedModel, program: Program, texts: Sequence[str]
 
 
 def cost(file: Path, program: Program, texts: Sequence[str]) -> dict[str, Any]:
-    """Milliseconds of a call, the median over validation texts, and the peak memory of a process that only uses the file.
+    """Milliseconds of a call, the median over validation texts, and the peak memory of a process that only uses it.
 
     Raises:
         ExportError: the process did not come to its end.

@@ -16,7 +16,6 @@ import tensorflow as tf
 
 from nlpseq.layers.cells import Cell, Tensors, Trace, Weights
 
-
 _PART = 32  # steps whose outputs are collected together; see `scan`
 
 
@@ -254,9 +253,9 @@ def scan(
 
         def part(start: tf.Tensor, carry: Tensors, parts: list[tf.TensorArray]) -> tuple:
             values, carry = run(start, tf.minimum(start + _PART, length), _PART, carry)
-            values = [tf.ensure_shape(v, [_PART, batch, width]) for v, width in zip(values, widths, strict=True)]
             at = start // _PART
-            return start + _PART, carry, [array.write(at, value) for array, value in zip(parts, values, strict=True)]
+            shaped = [tf.ensure_shape(v, [_PART, batch, width]) for v, width in zip(values, widths, strict=True)]
+            return start + _PART, carry, [array.write(at, value) for array, value in zip(parts, shaped, strict=True)]
 
         _, carry, parts = tf.while_loop(lambda start, *_: start < length, part, (tf.constant(0), carry, parts))
         stacked = tuple(

@@ -56,6 +56,7 @@ _PICTURES = {
     "attention.png": "Attention of each target piece (row) over the source pieces (columns)",
     "relevance.png": "What spoke for the predicted label (orange) and against it (blue)",
 }
+_FILE_KINDS = {"none": "file of 32-bit weights", "float16": "file of 16-bit weights", "int8": "file of 8-bit weights"}
 _PARTS = ("train", "valid", "test")
 _PART_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 _MOST_LABELS = 20
@@ -80,6 +81,7 @@ class CardFacts:
         languages: source and target codes of a translator.
         parameters: how many numbers the model has.
         file_bytes: file or folder name -> bytes.
+        export: what was measured when its ``.tflite`` file was made; empty where there is none.
         training: minutes, epochs, steps, cores, seed, tokens_per_second; what is missing is not said.
         commands: how to use the model and how it was made (those with ``train-task``).
         examples: (input, output) of the model.
@@ -99,6 +101,7 @@ class CardFacts:
     parameters: int
     file_bytes: dict[str, int]
     training: dict[str, Any]
+    export: dict[str, Any]
     commands: list[str]
     examples: list[tuple[str, str]]
     pictures: list[str]
@@ -111,6 +114,7 @@ def model_card(facts: CardFacts) -> str:
         _top(facts),
         _use(facts),
         _results(facts),
+        _exported(facts.export),
         _examples(facts),
         _data(facts),
         _limits(facts),
@@ -247,6 +251,42 @@ def _signatures(metrics: dict[str, dict[str, Any]], parts: Sequence[str]) -> str
         return ""
     lines = [f"- {words}: `{signature}`" for words, signature in found]
     return "\n".join(["Signatures of sacreBLEU, for comparing with other systems:", "", *lines])
+
+
+# The exported file
+
+
+def _exported(proof: dict[str, Any]) -> str:
+    """What the file lost against the model that was trained, what it costs, and what is in it."""
+    if not proof:
+        return ""
+    key, quality = proof["metric"], proof["quality"]
+    differences, sizes = proof["differences_from_keras"], proof["model_bytes"]
+    header = ["", metric_words(key), "size", "differences from the Keras model"]
+    rows = [["Keras", shown_metric(key, quality["keras"]), "", ""]]
+    for kind in differences:
+        apart = ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in differences[kind].items())
+        rows.append([_FILE_KINDS.get(kind, kind), shown_metric(key, quality[kind]), _megabytes(sizes[kind]), apart])
+    calls = ", ".join(f"{name} {value:.2g} ms" for name, value in proof["milliseconds"].items())
+    operators = ", ".join(f"{name} {count}" for name, count in proof["operators"].items())
+    return "\n\n".join(
+        [
+            "## Exported file",
+            "`model.tflite` holds the whole program, text in and text out. It was measured when it was made, on "
+            f"{proof['examples']:,} examples of the validation part, of which it may lose {_tolerated(proof)}:",
+            _table(header, rows),
+            f"A call takes, on one thread of the machine that made it: {calls} (median over validation texts). A program "
+            f"that only uses the file takes {_megabytes(proof['peak_memory_bytes'])} of memory. `nlpseq verify` replays "
+            "the examples in the file.",
+            f"Operators, all built into TensorFlow Lite, and how often each stands in the file: {operators}.",
+        ]
+    )
+
+
+def _tolerated(proof: dict[str, Any]) -> str:
+    """How much of its metric the file may lose."""
+    key, allowed = proof["metric"], proof["tolerance"]
+    return f"{100 * allowed:.2g} points" if key == "accuracy" else f"{allowed:.2g} of {metric_words(key)}"
 
 
 # Examples

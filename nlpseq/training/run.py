@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ import keras
 
 from nlpseq import config as configuration
 from nlpseq.errors import UserError, full_disk
+from nlpseq.export.inspection import ExportError
+from nlpseq.export.run import LostQualityError, Trained, export_saved_model, export_tflite
 from nlpseq.files import is_temporary, replaced, write_bytes, write_text
-from nlpseq.report.model_card import CardFacts, model_card
+from nlpseq.report.folder import write_card
 from nlpseq.report.pictures import curves_picture
 from nlpseq.runtime import models
 from nlpseq.tasks import task_class
@@ -25,13 +26,13 @@ from nlpseq.tasks.base import Task, Vocabulary
 from nlpseq.training.devices import available_cores
 from nlpseq.training.progress import Display, duration
 from nlpseq.training.trainer import Trainer
-from nlpseq.version import __version__
 
 _OURS = {
     "config.toml", "vocabulary.json", "checkpoints", "history.jsonl", "metrics.json", "curves.png", "MODEL_CARD.md",
     "model.keras", "pictures", "saved_model", "model.tflite",
 }  # fmt: skip
 _PICTURED_EXAMPLES = 8
+_PROVED_EXAMPLES = 1000  # of the validation part; nlpseq export asks them all
 
 
 @dataclass
@@ -207,45 +208,37 @@ def _finish(
     write_text(folder / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
     write_bytes(folder / "curves.png", curves_picture(trainer.history, task.metric.name))
     examples = _first(task.examples("valid"), _PICTURED_EXAMPLES)
-    pictures = {f"pictures/{name}": content for name, content in task.pictures(model, vocabulary, examples).items()}
-    for name, content in pictures.items():
-        write_bytes(folder / name, content)
-    write_text(folder / "MODEL_CARD.md", model_card(_facts(task, model, vocabulary, metrics, folder, list(pictures))))
+    for name, content in task.pictures(model, vocabulary, examples).items():
+        write_bytes(folder / "pictures" / name, content)
+    if task.config.training.export:
+        _export(Trained(folder.name, task, model, vocabulary), folder, metrics, display)
+    write_card(task, model, vocabulary, folder)
     display.say(f"trained in {duration(progress.seconds)}; the model card is {folder / 'MODEL_CARD.md'}")
     return metrics
 
 
-def _facts(
-    task: Task[Any],
-    model: keras.Model,
-    vocabulary: Vocabulary,
-    metrics: dict[str, Any],
-    folder: Path,
-    pictures: list[str],
-) -> CardFacts:
-    data = task.config.data
-    languages = (getattr(data, "source_language", ""), getattr(data, "target_language", ""))
-    return CardFacts(
-        name=folder.name,
-        task=task.name,
-        version=__version__,
-        created=datetime.now(UTC).date().isoformat(),
-        data={"train": data.train, "valid": data.valid or "split off the training data", "test": data.test or "none"},
-        is_sample=data.train == "sample",
-        metrics={part: metrics[part] for part in ("valid", "test") if part in metrics},
-        labels=vocabulary.labels,
-        languages=languages if all(languages) else None,
-        parameters=int(model.count_params()),
-        file_bytes={"model.keras": (folder / "model.keras").stat().st_size},
-        training=metrics["training"],
-        commands=[
-            task.usage(str(folder)),
-            f"nlpseq train-task {task.name} --config {folder / 'config.toml'} --output NEW",
-        ],
-        examples=task.demonstration(model, vocabulary, _first(task.examples("valid"), 4)),
-        pictures=["curves.png", *pictures],
-        notes={},
-    )
+def _export(trained: Trained, folder: Path, metrics: dict[str, Any], display: Display) -> None:
+    """Writes model.tflite, of the smallest kind that keeps its metric, and saved_model; what cannot be is said."""
+    try:
+        for quantization in ("int8", "float16"):
+            try:
+                proof = export_tflite(
+                    trained,
+                    folder / "model.tflite",
+                    quantization,
+                    display.say,
+                    most_examples=_PROVED_EXAMPLES,
+                    jobs=available_cores(),
+                )
+            except LostQualityError as error:
+                display.say(str(error))
+                continue
+            metrics["export"] = proof
+            write_text(folder / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
+            break
+        export_saved_model(trained, folder / "saved_model")
+    except (ExportError, UserError) as error:
+        display.say(f"not exported: {error}")
 
 
 def _first(examples: Iterator[Any], count: int) -> list[Any]:

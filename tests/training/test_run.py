@@ -47,7 +47,9 @@ def request(folder: Path, task: str, data: Path, *settings: str, **options: Any)
     task_type = task_class(task)
     fraction = [] if task == "char-lm" else ["data.valid_fraction=0.2", "training.batch_tokens=64"]
     config = configuration.from_toml(
-        task_type.config_type, None, [*TINY[task], *fraction, "training.epochs=2", "training.replicas=1", *settings]
+        task_type.config_type,
+        None,
+        [*TINY[task], *fraction, "training.epochs=2", "training.replicas=1", "training.export=false", *settings],
     )
     config.data.train = str(data)
     return Request(task, config, folder, **options)
