@@ -1,7 +1,7 @@
 """One exported file in the runtimes it may meet: the interpreter, CompiledModel, and LiteRT.js in a browser.
 
-They must agree on every text and every id; numbers may differ in their last digits, since each multiplies matrices in
-its own order.
+Numbers may differ in their last digits, since each multiplies matrices in its own order. Texts and ids differ only
+where two choices are all but equal, which a trained model seldom finds; then a text goes another way from there on.
 """
 
 from __future__ import annotations
