@@ -1,6 +1,7 @@
 """Searches against an exhaustive one on a tiny vocabulary, and sampling against the distribution it draws from."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 import tensorflow as tf
 
 from nlpseq.decoding import (
+    Filter,
     Hypotheses,
     beam_search,
     filtered_logits,
     greedy_search,
     length_penalty,
     sample,
+    uniform,
 )
 from nlpseq.text.tokenizers import BEGIN, END, PAD
 
@@ -297,9 +300,8 @@ def test_searches_never_give_a_reserved_id() -> None:
 
 
 def filtered(logits: np.ndarray, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> np.ndarray:
-    return filtered_logits(
-        tf.constant(logits, tf.float32), tf.constant(temperature), tf.constant(top_k), tf.constant(top_p)
-    ).numpy()
+    scaled = tf.constant(logits, tf.float32) / temperature
+    return filtered_logits(scaled, tf.fill([len(logits)], top_k), tf.fill([len(logits)], top_p)).numpy()
 
 
 def filtered_by_hand(logits: np.ndarray, temperature: float, top_k: int, top_p: float) -> np.ndarray:
@@ -355,29 +357,37 @@ def sampled(
     logits: np.ndarray,
     length: int,
     *,
-    seed: int = 1,
+    seeds: Sequence[int] = (1,),
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-    batch: int = 1,
+    prompts: Sequence[Sequence[int]] = ((BEGIN,),),
 ) -> np.ndarray:
-    """Tokens of a model whose next logits are a row of ``logits``, by the last token."""
+    """Tokens after the prompts, of a model whose next logits are a row of ``logits``, by the last token."""
     rows = tf.constant(logits, tf.float32)
+    batch = max(len(seeds), len(prompts))
+    prompts = [prompts[row % len(prompts)] for row in range(batch)]
+    longest = max(map(len, prompts))
+    padded = np.array([[*prompt, *[PAD] * (longest - len(prompt))] for prompt in prompts], np.int32)
 
     @tf.function
     def draw() -> tf.Tensor:
         return sample(
             lambda ids, state: (tf.gather(rows, ids), state),
-            tf.repeat(rows[BEGIN : BEGIN + 1], batch, axis=0),
             (),
-            length=tf.constant(length),
-            temperature=tf.constant(temperature),
-            top_k=tf.constant(top_k),
-            top_p=tf.constant(top_p),
-            seed=tf.constant(seed),
+            tf.constant(padded),
+            tf.constant([len(prompt) for prompt in prompts]),
+            length=tf.fill([batch], length),
+            temperature=tf.fill([batch], temperature),
+            seed=tf.constant([seeds[row % len(seeds)] for row in range(batch)]),
+            only=Filter(tf.fill([batch], top_k), tf.fill([batch], top_p)) if top_k or top_p < 1 else None,
         )
 
-    return draw().numpy()
+    written = draw().numpy()
+    for row, prompt in enumerate(prompts):
+        assert written[row, : len(prompt)].tolist() == list(prompt)
+        assert not written[row, len(prompt) + length :].any()
+    return np.stack([written[row, len(prompt) : len(prompt) + length] for row, prompt in enumerate(prompts)])
 
 
 @pytest.fixture(scope="module")
@@ -386,12 +396,49 @@ def chain() -> np.ndarray:
 
 
 def test_same_seed_same_tokens(chain: np.ndarray) -> None:
-    first = sampled(chain, 60, seed=3, batch=2)
-    assert first.shape == (2, 60)
+    first = sampled(chain, 60, seeds=(3, 3, 4))
+    assert first.shape == (3, 60)
     assert first.dtype == np.int32
-    np.testing.assert_array_equal(first, sampled(chain, 60, seed=3, batch=2))
-    assert (first != sampled(chain, 60, seed=4, batch=2)).mean() > 0.3
-    assert (first[0] != first[1]).mean() > 0.3  # rows draw on their own
+    np.testing.assert_array_equal(first[0], first[1])
+    np.testing.assert_array_equal(first[:1], sampled(chain, 60, seeds=(3,)))
+    assert (first[0] != first[2]).mean() > 0.3
+
+
+def test_a_drawn_row_does_not_depend_on_the_others(chain: np.ndarray) -> None:
+    prompts = [(BEGIN,), (4, 5, 6), (7, 4)]
+    together = sampled(chain, 30, seeds=(1, 2, 3), prompts=prompts)
+    for row, prompt in enumerate(prompts):
+        np.testing.assert_array_equal(together[row : row + 1], sampled(chain, 30, seeds=(row + 1,), prompts=[prompt]))
+
+
+def test_a_prompt_as_long_as_wanted_leaves_nothing_to_draw(chain: np.ndarray) -> None:
+    assert sampled(chain, 0, prompts=[(4, 5, 6)]).shape == (1, 0)
+
+
+def mixed(word: int) -> int:
+    """One of the generator's permutations, in Python's integers."""
+    word = (word + 0x9E3779B9) % 2**32
+    word = (word ^ (word >> 16)) * 0x85EBCA6B % 2**32
+    word = (word ^ (word >> 13)) * 0xC2B2AE35 % 2**32
+    return word ^ (word >> 16)
+
+
+def test_numbers_are_those_of_the_hash() -> None:
+    seeds = [0, 1, 2, 77, 2**31 - 1, -1, -(2**31)]
+    indices = [0, 1, 5, 1000, 2**31 - 1, 3, 4]
+    expected = [(mixed(mixed(s % 2**32) ^ i % 2**32) >> 8) / 2**24 for s, i in zip(seeds, indices, strict=True)]
+    found = uniform(tf.constant(seeds, tf.int32), tf.constant(indices, tf.int32)).numpy()
+    np.testing.assert_array_equal(found, np.array(expected, np.float32))
+
+
+def test_numbers_are_uniform_along_both_arguments() -> None:
+    many = tf.range(40_000)
+    for values in (uniform(tf.ones_like(many), many), uniform(many, tf.zeros_like(many))):
+        counts = np.bincount((values.numpy() * 50).astype(int), minlength=50)
+        # 49 degrees of freedom: more than 110 has a probability of 1e-6.
+        assert ((counts - 800) ** 2 / 800).sum() < 110
+        following = np.corrcoef(values.numpy()[:-1], values.numpy()[1:])[0, 1]
+        assert abs(following) < 0.025
 
 
 def test_a_longer_draw_begins_like_a_shorter_one(chain: np.ndarray) -> None:
@@ -404,7 +451,7 @@ def test_temperature_zero_takes_the_most_probable(chain: np.ndarray) -> None:
         last = 3 + int(chain[last, 3:].argmax())
         expected.append(last)
     for seed in (1, 2):
-        assert sampled(chain, 30, temperature=0.0, seed=seed)[0].tolist() == expected
+        assert sampled(chain, 30, temperature=0.0, seeds=(seed,))[0].tolist() == expected
     assert sampled(chain, 30, temperature=1.0, top_k=1)[0].tolist() == expected
 
 
@@ -412,7 +459,7 @@ def test_temperature_zero_takes_the_most_probable(chain: np.ndarray) -> None:
 def test_frequencies_approach_the_distribution(temperature: float) -> None:
     wanted = np.array([-1.0, 0.3, 1.0, 0.0, -0.5, 0.8])
     logits = np.tile(np.concatenate([[5.0, 5.0, 5.0], wanted]), (9, 1))
-    draws = sampled(logits, 400, temperature=temperature, batch=50).ravel()
+    draws = sampled(logits, 400, temperature=temperature, seeds=range(50)).ravel()
     observed = np.bincount(draws, minlength=9)[3:]
     probabilities = np.exp(wanted / temperature) / np.exp(wanted / temperature).sum()
     expected = probabilities * draws.size
@@ -430,17 +477,17 @@ def test_steps_depend_on_the_token_before() -> None:
 
 def test_what_top_k_leaves_out_is_never_drawn() -> None:
     logits = np.tile([9.0, 9.0, 9.0, 0.0, 1.0, 0.9, 0.8, 0.7, 0.6], (9, 1))
-    assert set(sampled(logits, 100, top_k=2, batch=10).ravel().tolist()) == {4, 5}
-    assert set(sampled(logits, 100, top_p=0.5, batch=10).ravel().tolist()) == {4, 5, 6}
+    assert set(sampled(logits, 100, top_k=2, seeds=range(10)).ravel().tolist()) == {4, 5}
+    assert set(sampled(logits, 100, top_p=0.5, seeds=range(10)).ravel().tolist()) == {4, 5, 6}
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.1, 1.0, 100.0])
 def test_padding_unknown_and_begin_are_never_drawn(temperature: float) -> None:
     logits = np.tile([50.0, 50.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], (9, 1))
-    draws = sampled(logits, 200, temperature=temperature, batch=5)
+    draws = sampled(logits, 200, temperature=temperature, seeds=range(5))
     assert draws.min() >= 3
     assert draws.max() <= 8
 
 
 def test_length_zero_draws_nothing(chain: np.ndarray) -> None:
-    assert sampled(chain, 0, batch=2).size == 0
+    assert sampled(chain, 0, seeds=(1, 2)).size == 0

@@ -275,9 +275,9 @@ def _exported(proof: dict[str, Any]) -> str:
             "`model.tflite` holds the whole program, text in and text out. It was measured when it was made, on "
             f"{proof['examples']:,} examples of the validation part, of which it may lose {_tolerated(proof)}:",
             _table(header, rows),
-            f"A call takes, on one thread of the machine that made it: {calls} (median over validation texts). A program "
-            f"that only uses the file takes {_megabytes(proof['peak_memory_bytes'])} of memory. `nlpseq verify` replays "
-            "the examples in the file.",
+            f"A call takes, on one thread of the machine that made it: {calls} (median over validation texts). "
+            f"A program that only uses it takes {_megabytes(proof['peak_memory_bytes'])} of memory. `nlpseq verify` "
+            "replays the examples in the file.",
             f"Operators, all built into TensorFlow Lite, and how often each stands in the file: {operators}.",
         ]
     )
