@@ -20,6 +20,22 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.rpartition("loaded:")[2].split())
 
 
+@pytest.mark.parametrize(
+    ("task", "command"),
+    [
+        ("translation", ["translate", "--jobs", "2", "text"]),
+        ("sentiment", ["classify", "--json", "text"]),
+        ("char-lm", ["generate", "text", "--seed", "1"]),
+        ("translation", ["info"]),
+        ("translation", ["verify"]),
+    ],
+)
+def test_an_exported_file_is_used_without_them(toy_files: dict[str, Path], task: str, command: list[str]) -> None:
+    model = [str(toy_files[task])] if len(command) == 1 else ["--model", str(toy_files[task])]
+    run = f"main({[*command, *model]!r})"
+    assert loaded_by(f"from nlpseq.cli import main\ntry:\n    {run}\nexcept SystemExit:\n    print()") == set()
+
+
 def test_the_check_sees_what_is_loaded() -> None:
     assert loaded_by("import sentencepiece") == {"sentencepiece"}
 
@@ -29,7 +45,7 @@ def test_the_check_sees_what_is_loaded() -> None:
     [
         "import nlpseq",
         "import nlpseq.cli",
-        "import nlpseq.runtime.models, nlpseq.runtime.results",
+        "import nlpseq.runtime.models, nlpseq.runtime.verification, nlpseq.runtime.streaming",
         "import nlpseq.data.sources, nlpseq.data.cache, nlpseq.data.batches, nlpseq.text.tokenizers",
         "from nlpseq.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    print()",
         "from nlpseq.cli import main\ntry:\n    main(['translate', '--help'])\nexcept SystemExit:\n    print()",
@@ -44,6 +60,7 @@ FORBIDDEN = {
     "nlpseq/text": ("data", "layers", "decoding", "tasks", "training", "evaluation", "report", "cli"),
     "nlpseq/layers": ("data", "decoding", "tasks", "training", "evaluation", "report", "cli"),
     "nlpseq/data": ("layers", "decoding", "tasks", "training", "evaluation", "report", "cli"),
+    "nlpseq/runtime": ("data", "layers", "decoding", "training", "export", "report", "cli"),
     "nlpseq/report": ("layers", "decoding", "tasks", "training", "cli"),
     "tasks": ("training", "cli"),
 }

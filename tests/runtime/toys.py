@@ -2,11 +2,11 @@
 
 Texts are bytes, a byte is a piece, and its id is the byte plus 4.
 
-- ``translate`` writes upper case, ``translate_greedy`` lower case, the second best has every letter as it was; piece t is
-  aligned with source piece t; the score is minus the number of source pieces.
+- ``translate`` writes upper case, ``translate_greedy`` lower case, and the second best has every letter as it was.
+  Piece t is aligned with source piece t. The score is minus the number of source pieces.
 - ``classify`` counts: ``+`` speaks for the label good, ``-`` for bad. It reads the first 4 and the last 12 bytes.
 - ``generate`` writes the letter that the seed says, from a; ``sample`` the one that top_k says, from A.
-- ``score``: a character costs 1 nat after another one, 2 at the begin of what is given.
+- ``score``: a character costs 1 nat after another one, 2 at the begin of what is given; it reads 28 bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tensorflow as tf
 from nlpseq.export.metadata import attach
 
 N, M, S, T, B = 32, 48, 16, 16, 3
+SCORED = 28  # bytes
 
 TEXT = tf.TensorSpec([N], tf.uint8, "text")
 INT, FLOAT = tf.TensorSpec([1], tf.int32), tf.TensorSpec([1], tf.float32)
@@ -89,12 +90,13 @@ class Toy(tf.Module):
     @tf.function(input_signature=[TEXT, INT])
     def score(self, text: tf.Tensor, context: tf.Tensor) -> dict[str, tf.Tensor]:
         _, length = _read(text)
-        characters = tf.maximum(length - context, 0)
+        left_out = tf.maximum(length - SCORED, 0)
+        characters = tf.maximum(length - left_out - context, 0)
         first = tf.where((context == 0) & (characters > 0), 1, 0)
         return {
             "nats": tf.cast(characters + first, tf.float32),
             "characters": characters,
-            "left_out": tf.zeros([1], tf.int32),
+            "left_out": left_out[None],
         }
 
 

@@ -1,0 +1,181 @@
+"""The command line with exported files, which need no TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nlpseq.cli import main
+from tests.runtime import toys
+from tests.runtime.test_models import write_model
+
+PATIENCE_S = 60
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a toy of each task under ``saved_models``."""
+    home = tmp_path_factory.mktemp("exported")
+    write_model(home / "saved_models" / "en-fr", "translation", ("en", "fr"))
+    write_model(home / "saved_models" / "verdicts", "sentiment")
+    write_model(home / "saved_models" / "letters", "char-lm")
+    return home
+
+
+@pytest.fixture
+def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def nlpseq(*arguments: str | Path, input: bytes | None = None) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=input)
+
+
+def started(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """The command as a process, to be talked with."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", "from nlpseq.cli import main; main()", *arguments]
+    return subprocess.Popen(command, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+@pytest.mark.parametrize("jobs", ["0", "1", "3"])
+def test_lines_come_out_in_order(home: Path, jobs: str) -> None:
+    lines = [f"line {number}" if number % 7 else "" for number in range(200)]
+    result = nlpseq("translate", "--jobs", jobs, input="\n".join(lines).encode())
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [line.upper() for line in lines]
+
+
+def test_translate(home: Path) -> None:
+    assert nlpseq("translate", "--from", "en", "--to", "fr", "A cat", "\udcff").stdout == "A CAT\n\ufffd\n"
+    assert nlpseq("translate", "--beam", "1", "A cat").stdout == "a cat\n"
+    assert nlpseq("translate", "--beam", "3", "--n-best", "2", "A cat").stdout == "-6.000\tA CAT\n-7.000\tA cat\n"
+    record = json.loads(nlpseq("translate", "--json", "A").stdout)
+    assert record == {
+        "text": "A",
+        "score": -2.0,
+        "pieces": ["A", "</s>"],
+        "source_pieces": ["A", "</s>"],
+        "alignment": [[1.0, 0.0], [0.0, 1.0]],
+        "source": "A",
+    }
+
+
+def test_classify(home: Path) -> None:
+    result = nlpseq("classify", "++", "a--", "+" * 40, "a" + "-" * 40, " ")
+    assert result.stdout == "good\t0.982\nbad\t0.982\ngood\t1.000\nbad\t1.000\n\n"
+    assert result.stderr == "a text is longer than the model reads: its begin and its end were classified\n"
+    record = json.loads(nlpseq("classify", "--json", "+").stdout)
+    assert (record["label"], record["relevance"], record["cut"]) == ("good", [1.0], False)
+
+
+def test_generate(home: Path) -> None:
+    result = nlpseq("generate", "Go", "--length", "100", "--seed", "1", "--top-k", "2")
+    assert (result.stdout, result.stderr) == ("Go" + "C" * 100 + "\n", "")
+    drawn = nlpseq("generate", "Go", "--length", "5")
+    seed = drawn.stderr.split()[1]
+    assert nlpseq("generate", "Go", "--length", "5", "--seed", seed).stdout == drawn.stdout
+
+
+def test_info(home: Path) -> None:
+    shown = nlpseq("info", home / "saved_models" / "verdicts" / "model.tflite")
+    assert shown.exit_code == 0
+    assert "task: sentiment\n" in shown.stdout
+    assert 'labels: ["bad", "good"]\n' in shown.stdout
+    facts = json.loads(nlpseq("info", "--json", "verdicts").stdout)
+    assert (facts["name"], facts["task"]) == ("verdicts", "sentiment")
+    assert facts["exported"]["signatures"] == toys.SIZES["sentiment"]
+    assert "pieces" not in facts["exported"]
+
+
+def test_verify(home: Path, tmp_path: Path) -> None:
+    right = {"signature": "translate", "inputs": {"text": "a\ncat"}, "outputs": {"text": "A\nCAT"}}
+    wrong = {**right, "outputs": {"text": "UN CHAT"}}
+    file = toys.write_toy(tmp_path / "model.tflite", "translation", golden=[right])
+    result = nlpseq("verify", file)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0].startswith("ok   translate")
+    assert result.stdout.endswith("1 of 1 examples give the stored answers\n")
+    result = nlpseq("verify", toys.write_toy(file, "translation", golden=[right, wrong]))
+    assert result.exit_code == 1
+    assert "FAIL translate" in result.stdout
+    assert "'UN CHAT'" in result.stdout
+    assert result.stdout.endswith("1 of 2 examples give the stored answers\n")
+    assert nlpseq("verify", "en-fr").exit_code == 2  # a toy has none
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["translate", "--beam", "5", "x"], "nlpseq export --beam 5 makes another"),
+        (["translate", "--n-best", "4", "x"], "--n-best 4: at most as many as the beam is wide, which is 3"),
+        (["translate", "--model", "letters", "x"], "'letters' is a char-lm model: nlpseq generate uses it"),
+        (["translate", "--model", "none.tflite", "x"], "none.tflite: no such file"),
+        (["translate", "--jobs", "-1", "x"], "-1 is not in the range"),
+        (["evaluate", "en-fr", "--data", "sample"], "'en-fr' is an exported model: this needs model.keras"),
+        (["train-task", "translation", "--init-from", "en-fr", "--output", "new"], "this needs model.keras"),
+    ],
+)
+def test_mistakes_get_one_clear_message(home: Path, arguments: list[str], message: str) -> None:
+    result = nlpseq(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_bad_line_is_reported_after_the_answers_before_it(home: Path, tmp_path: Path, jobs: str) -> None:
+    result = nlpseq("translate", "--jobs", jobs, input=b"a\nb\n\xff\nc\n")
+    assert (result.exit_code, result.stdout) == (2, "A\nB\n")
+    assert "standard input, line 3: not UTF-8" in result.stderr
+    (tmp_path / "in.txt").write_bytes(b"a\n\xff\n")
+    result = nlpseq("translate", "--jobs", jobs, "--input", tmp_path / "in.txt", "--output", tmp_path / "out.txt")
+    assert result.exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_conversation_and_an_interrupt(home: Path, jobs: str) -> None:
+    process = started(home, "translate", "--jobs", jobs)
+    assert process.stdin
+    assert process.stdout
+    for text in ("one", "two", "three"):
+        process.stdin.write(f"{text}\n".encode())
+        process.stdin.flush()
+        assert process.stdout.readline() == f"{text.upper()}\n".encode()  # before the next line is sent
+    process.send_signal(signal.SIGINT)  # while it waits for a line
+    out, errors = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out, errors) == (130, b"", b"\ninterrupted\n")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interrupt_with_work_to_do(home: Path, tmp_path: Path, jobs: str) -> None:
+    long = tmp_path / "long.txt"
+    long.write_text("short\n" + ("some words " * 9_000 + "\n") * 200, encoding="utf-8")
+    process = started(home, "translate", "--jobs", jobs, "--input", str(long))
+    assert process.stdout
+    assert process.stdout.readline() == b"SHORT\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, errors) == (130, b"\ninterrupted\n")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_closed_pipe_is_no_error(home: Path, tmp_path: Path, jobs: str) -> None:
+    many = tmp_path / "many.txt"
+    many.write_text("text\n" * 20_000, encoding="utf-8")
+    process = started(home, "translate", "--jobs", jobs, "--input", str(many))
+    assert process.stdout
+    assert process.stderr
+    assert process.stdout.readline() == b"TEXT\n"
+    process.stdout.close()
+    assert process.wait(PATIENCE_S) == 0
+    assert process.stderr.read() == b""
