@@ -28,8 +28,9 @@ def operators(content: bytes) -> dict[str, int]:
 def check(content: bytes) -> None:
     """Refuses a file that not every runtime can run.
 
-    CompiledModel and LiteRT.js write outputs in place: they lose one that is an input passed on, that has two names, or
-    that comes out of control flow as it is (measured with LiteRT 2.3 and LiteRT.js 2.5.3).
+    CompiledModel and LiteRT.js write outputs in place, into buffers whose size is known before: they lose one that is
+    an input passed on, that has two names, that comes straight out of control flow or of a reshape to a computed shape,
+    or that has no fixed shape (measured with LiteRT 2.3 and LiteRT.js 2.5.3).
 
     Raises:
         ExportError: an operator is not built in, or an output is such.
@@ -47,7 +48,7 @@ def check(content: bytes) -> None:
         }
         inputs = {graph.Inputs(number) for number in range(graph.InputsLength())}
         writers = {
-            tensor: _name(model, operator)
+            tensor: operator
             for operator in (graph.Operators(number) for number in range(graph.OperatorsLength()))
             for tensor in (operator.Outputs(number) for number in range(operator.OutputsLength()))
         }
@@ -56,8 +57,23 @@ def check(content: bytes) -> None:
                 raise ExportError(f"the output '{output}' of '{name}' is an input passed on")
             if list(outputs.values()).count(tensor) > 1:
                 raise ExportError(f"the output '{output}' of '{name}' has two names")
-            if writers.get(tensor) in _CONTROL:
-                raise ExportError(f"the output '{output}' of '{name}' comes straight out of {writers[tensor]}")
+            if -1 in _numbers(graph.Tensors(tensor).ShapeSignatureAsNumpy()):
+                raise ExportError(f"the output '{output}' of '{name}' has no fixed shape")
+            writer = writers.get(tensor)
+            if writer is None:  # a constant
+                continue
+            kind = _name(model, writer)
+            if kind in _CONTROL or (kind == "RESHAPE" and not _is_constant(model, graph, writer.Inputs(1))):
+                raise ExportError(f"the output '{output}' of '{name}' comes straight out of {kind}")
+
+
+def _numbers(array: Any) -> list[int]:
+    """A flatbuffer's vector; an absent one comes as the number 0."""
+    return array.tolist() if hasattr(array, "tolist") else []
+
+
+def _is_constant(model: Any, graph: Any, tensor: int) -> bool:
+    return model.Buffers(graph.Tensors(tensor).Buffer()).DataLength() > 0
 
 
 def _name(model: Any, operator: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from nlpseq.files import write_text
 from nlpseq.report.model_card import CardFacts, model_card
+from nlpseq.runtime.models import LOCAL_MODELS
 from nlpseq.version import __version__
 
 _SHOWN_EXAMPLES = 4
@@ -51,7 +52,7 @@ def write_card(task: Any, model: Any, vocabulary: Any, folder: Path) -> None:
         training=metrics.get("training", {}),
         export=metrics.get("export", {}),
         commands=[
-            task.usage(str(folder)),
+            task.usage(folder.name if folder.parent.name == LOCAL_MODELS.name else str(folder)),
             f"nlpseq train-task {task.name} --config {folder / 'config.toml'} --output NEW",
         ],
         examples=task.demonstration(model, vocabulary, list(itertools.islice(task.examples("valid"), _SHOWN_EXAMPLES))),
