@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -259,21 +260,32 @@ def generate(
 @click.option("--columns", metavar="NAMES", help="Columns where the file does not name them.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object.")
 def evaluate(model: str, data: str, columns: str | None, as_json: bool) -> None:
-    """Measure MODEL on data with known answers."""
+    """Measure MODEL on data with known answers: the Keras model of a folder, or else the exported file."""
     from nlpseq.runtime import models
+    from nlpseq.runtime.streaming import ordered_map
 
-    task, network, vocabulary = models.load_parts(models.find_trained(model))
+    found = models.find(model)
+    if found.keras_file is not None:
+        task, network, vocabulary = models.load_parts(found)
+        labels = vocabulary.labels
+    else:
+        task, labels = models.task_of(found), found.exported().metadata.labels
     task.config.data.columns = columns or ""
     task.config.data.test = data
-    examples = task.examples("test")
-    metrics = task.evaluate(network, vocabulary, examples, final=True)
+    examples = list(task.examples("test"))
+    if found.keras_file is not None:
+        metrics = task.evaluate(network, vocabulary, examples, final=True)
+    else:
+        exported, questions = models.load_model(found), task.questions(examples)
+        answers = list(ordered_map(functools.partial(task.file_answer, exported), questions, _cores()))
+        metrics = task.measure(answers, labels, examples, complete=True)
     if as_json:
         click.echo(json.dumps(metrics, ensure_ascii=False))
         return
     for name, value in _plain(metrics):
         click.echo(f"{name}: {value}")
     if "confusion" in metrics:
-        click.echo(_confusion(metrics["confusion"], vocabulary.labels))
+        click.echo(_confusion(metrics["confusion"], labels))
 
 
 @main.command("models")

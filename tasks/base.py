@@ -353,8 +353,10 @@ class Task(abc.ABC, Generic[Config]):
         """How far two lists of answers to the same questions are apart, by name."""
 
     @abc.abstractmethod
-    def quality(self, answers: Sequence[Any], vocabulary: Vocabulary, examples: Iterable[Record]) -> float:
-        """The metric of answers to :meth:`questions` of the examples."""
+    def measure(
+        self, answers: Sequence[Any], labels: tuple[str, ...], examples: Iterable[Record], *, complete: bool = False
+    ) -> dict[str, Any]:
+        """Metrics of answers to :meth:`questions` of the examples; all that there are, where ``complete``."""
 
     @staticmethod
     @abc.abstractmethod

@@ -352,10 +352,17 @@ class CharacterLanguageModelling(Task[Config]):
             "mean_nats_per_character_difference": float(np.mean(apart)),
         }
 
-    def quality(
-        self, answers: Sequence[tuple[float, int]], vocabulary: Vocabulary, examples: Iterable[Record]
-    ) -> float:
-        return sum(nats for nats, _ in answers) / sum(characters for _, characters in answers)
+    def measure(
+        self,
+        answers: Sequence[tuple[float, int]],
+        labels: tuple[str, ...],
+        examples: Iterable[Record],
+        *,
+        complete: bool = False,
+    ) -> dict[str, Any]:
+        return evaluation.language_model_scores(
+            sum(nats for nats, _ in answers), sum(characters for _, characters in answers)
+        )
 
     @staticmethod
     def usage(model: str) -> str:

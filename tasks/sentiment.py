@@ -351,9 +351,9 @@ class SentimentClassification(Task[Config]):
         self, model: Classifier, vocabulary: Vocabulary, examples: Iterable[Record], *, final: bool = False
     ) -> dict[str, Any]:
         examples = list(examples)
-        targets = _targets(examples, vocabulary.labels)
-        probabilities = self.predictor(model, vocabulary).probabilities(self.questions(examples))
-        return evaluation.classification_scores(probabilities, targets, vocabulary.labels)
+        _targets(examples, vocabulary.labels)  # an unknown label is an error before minutes have been spent
+        answers = self.answers(model, vocabulary, self.questions(examples))
+        return self.measure(answers, vocabulary.labels, examples)
 
     def questions(self, examples: Iterable[Record]) -> list[str]:
         return [example.fields[0] for example in examples]
@@ -373,9 +373,15 @@ class SentimentClassification(Task[Config]):
             "mean_probability_difference": float(apart.mean()),
         }
 
-    def quality(self, answers: Sequence[np.ndarray], vocabulary: Vocabulary, examples: Iterable[Record]) -> float:
-        targets = _targets(examples, vocabulary.labels)
-        return evaluation.classification_scores(np.array(answers), targets, vocabulary.labels)["accuracy"]
+    def measure(
+        self,
+        answers: Sequence[np.ndarray],
+        labels: tuple[str, ...],
+        examples: Iterable[Record],
+        *,
+        complete: bool = False,
+    ) -> dict[str, Any]:
+        return evaluation.classification_scores(np.array(answers), _targets(examples, labels), labels)
 
     def make_predictor(self, model: Classifier, vocabulary: Vocabulary) -> ClassifierModel:
         return ClassifierModel(model, vocabulary, self.config)

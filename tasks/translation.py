@@ -361,10 +361,10 @@ class TranslationTask(Task[Config]):
     def evaluate(
         self, model: EncoderDecoder, vocabulary: Vocabulary, examples: Iterable[Record], *, final: bool = False
     ) -> dict[str, Any]:
-        references = _references(examples)
+        examples = list(examples)
         predictor = self.predictor(model, vocabulary)
-        texts = predictor.translate_texts(list(references), beam=5 if final else 1)
-        return evaluation.translation_scores(texts, list(references.values()), complete=final)
+        answers = predictor.scored_texts(self.questions(examples), beam=5 if final else 1)
+        return self.measure(answers, vocabulary.labels, examples, complete=final)
 
     def make_predictor(self, model: EncoderDecoder, vocabulary: Vocabulary) -> TranslationModel:
         return TranslationModel(model, vocabulary, self.config)
@@ -446,11 +446,16 @@ class TranslationTask(Task[Config]):
             "mean_score_difference_where_equal": float(np.mean(equal)) if equal else 0.0,
         }
 
-    def quality(
-        self, answers: Sequence[tuple[str, float]], vocabulary: Vocabulary, examples: Iterable[Record]
-    ) -> float:
+    def measure(
+        self,
+        answers: Sequence[tuple[str, float]],
+        labels: tuple[str, ...],
+        examples: Iterable[Record],
+        *,
+        complete: bool = False,
+    ) -> dict[str, Any]:
         texts = [text for text, _ in answers]
-        return evaluation.translation_scores(texts, list(_references(examples).values()), complete=False)["bleu"]
+        return evaluation.translation_scores(texts, list(_references(examples).values()), complete=complete)
 
     @staticmethod
     def usage(model: str) -> str:

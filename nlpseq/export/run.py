@@ -6,7 +6,7 @@ import functools
 import itertools
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,7 +90,7 @@ def export_tflite(
     questions = task.questions(examples)
     say(f"asking the Keras model {len(questions):,} questions of the validation part")
     expected = task.answers(trained.model, trained.vocabulary, questions)
-    quality = {"keras": task.quality(expected, trained.vocabulary, examples)}
+    quality = {"keras": _quality(trained, expected, examples)}
     differences: dict[str, dict[str, float]] = {}
     sizes: dict[str, int] = {}
     facts = _facts(trained, program, quantization)
@@ -104,7 +104,7 @@ def export_tflite(
             exported = models.load(str(draft))
             answers = list(ordered_map(functools.partial(task.file_answer, exported), questions, jobs))
             sizes[kind] = len(content)
-            quality[kind] = task.quality(answers, trained.vocabulary, examples)
+            quality[kind] = _quality(trained, answers, examples)
             differences[kind] = task.differences(expected, answers)
         allowed = verification.Tolerance.for_examples(
             task.metric.tolerance if tolerance is None else tolerance, len(questions)
@@ -141,6 +141,11 @@ def note_export(trained: Trained, folder: Path, proof: dict[str, Any]) -> None:
     metrics = {**json.loads((folder / "metrics.json").read_text(encoding="utf-8")), "export": proof}
     write_text(folder / "metrics.json", json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
     write_card(trained.task, trained.model, trained.vocabulary, folder)
+
+
+def _quality(trained: Trained, answers: Sequence[Any], examples: Sequence[Any]) -> float:
+    """The metric of a list of answers."""
+    return trained.task.measure(answers, trained.vocabulary.labels, examples)[trained.task.metric.name]
 
 
 def _check_quality(task: Task[Any], quality: dict[str, float], allowed: float, examples: int) -> None:

@@ -75,6 +75,8 @@ def models() -> Iterator[Model]:
     seen: set[Path] = set()
     for parent in (LOCAL_MODELS, shipped):
         for path in sorted(parent.iterdir()) if parent.is_dir() else ():
+            if parent is LOCAL_MODELS and _is_copy(path, shipped / path.name):
+                continue  # in a copy of the repository the shipped ones stand here, too
             model = _in_folder(path, shipped=parent is shipped)
             if model is not None and path.resolve() not in seen:
                 seen.add(path.resolve())
@@ -186,11 +188,9 @@ def load_keras(model: Model) -> Any:
 
 def load_parts(model: Model) -> tuple[Any, Any, Any]:
     """(task, Keras model, vocabulary)."""
-    from nlpseq.tasks import task_class
     from nlpseq.tasks.base import Vocabulary
 
-    task_type = task_class(model.task)
-    task = task_type(folder_config(task_type, model.path))
+    task = task_of(model)
     vocabulary = Vocabulary.load(model.path)
     import keras
 
@@ -204,6 +204,19 @@ def load_parts(model: Model) -> tuple[Any, Any, Any]:
             f"it again ({reason})"
         ) from error
     return task, network, vocabulary
+
+
+def task_of(model: Model) -> Any:
+    """The model's task, as configured in its folder; as by default for an exported file that stands alone.
+
+    Raises:
+        UserError: the configuration is damaged.
+        MissingExtraError: TensorFlow is not installed.
+    """
+    from nlpseq.tasks import task_class
+
+    task_type = task_class(model.task)
+    return task_type(folder_config(task_type, model.path) if model.path.is_dir() else task_type.config_type())
 
 
 def folder_config(task_type: Any, folder: Path) -> Any:
@@ -246,6 +259,16 @@ def load_translator(model: Model, beam: int | None, n_best: int) -> tuple[Any, d
 def _check_n_best(n_best: int, beam: int) -> None:
     if n_best > beam:
         raise UserError(f"--n-best {n_best}: at most as many as the beam is wide, which is {beam}")
+
+
+def _is_copy(path: Path, shipped: Path) -> bool:
+    """Whether a model folder has the exported file of a shipped one, byte for byte."""
+    mine, theirs = path / _EXPORTED, shipped / _EXPORTED
+    if not (mine.is_file() and theirs.is_file()) or (path / _KERAS).is_file():
+        return False
+    return mine.samefile(theirs) or (
+        mine.stat().st_size == theirs.stat().st_size and mine.read_bytes() == theirs.read_bytes()
+    )
 
 
 def _in_folder(path: Path, *, shipped: bool = False) -> Model | None:
