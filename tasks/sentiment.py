@@ -408,7 +408,7 @@ class SentimentClassification(Task[Config]):
                 "probabilities": probabilities,
                 "relevance": tf.reshape(tf.pad(relevance, after), [rows, limit]),
                 "ids": ids,
-                "left_out": encoded.left_out,
+                "left_out": encoded.left_out + tf.maximum(encoded.lengths - limit, 0),
             }
 
         sizes = {"N": size, "S": limit, "C": len(vocabulary.labels)}
@@ -457,7 +457,8 @@ class ClassifierModel:
 
     def classify(self, text: str) -> Classification:
         """The class of a text, and what each piece had to do with it."""
-        ids = self._encode(text)
+        all_ids = self._all_ids(text)
+        ids = np.array(_cut(all_ids, self._limit), np.int32)
         found, relevance = self._explain(ids[None])
         probabilities = found[0].numpy().tolist()
         best = int(np.argmax(probabilities))
@@ -467,6 +468,7 @@ class ClassifierModel:
             pieces=tuple(self._tokenizer.pieces(ids)),
             relevance=tuple(relevance[0].numpy().tolist()),
             source=text,
+            cut=len(ids) < len(all_ids),
         )
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -480,8 +482,10 @@ class ClassifierModel:
         return result
 
     def _encode(self, text: str) -> np.ndarray:
-        ids = _cut(self._tokenizer.encode(_clean(text)), self._limit)
-        return np.array(ids or self._tokenizer.encode(_NOTHING), np.int32)
+        return np.array(_cut(self._all_ids(text), self._limit), np.int32)
+
+    def _all_ids(self, text: str) -> list[int]:
+        return self._tokenizer.encode(_clean(text)) or self._tokenizer.encode(_NOTHING)
 
     @cached_property
     def _probabilities(self) -> Any:
