@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 
 from nlpseq.tasks.base import Program, Signature
 from nlpseq.text.in_graph import bytes_to_strings, strings_to_bytes
@@ -38,6 +40,7 @@ def write(program: Program, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as name:
         tf.saved_model.save(module, name, signatures=signatures, options=options)
+        _forget_gradients(Path(name))
         _move(Path(name), folder)
 
 
@@ -75,6 +78,18 @@ def _strings(buffers: tf.Tensor) -> tf.Tensor:
     # As wide as the longest text: each byte becomes a string before they are joined.
     strings = bytes_to_strings(flat[:, : tf.reduce_max(lengths)], lengths)
     return tf.reshape(strings, tf.shape(buffers)[:-1])
+
+
+def _forget_gradients(folder: Path) -> None:
+    """Removes the names of own gradients, which are not saved: TensorFlow would warn everybody who loads the model."""
+    file = folder / _MODEL
+    model = SavedModel.FromString(file.read_bytes())
+    for meta_graph in model.meta_graphs:
+        for function in meta_graph.graph_def.library.function:
+            for node in function.node_def:
+                node.attr.pop("_gradient_op_type", None)
+    file.write_bytes(model.SerializeToString(deterministic=True))
+    write_fingerprint(str(folder))
 
 
 def _move(new: Path, folder: Path) -> None:
