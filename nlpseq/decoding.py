@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from nlpseq.text.tokenizers import BEGIN, END, PAD, UNKNOWN
@@ -58,10 +59,12 @@ def greedy_search(step: Step, state: State, batch: tf.Tensor | int, max_length: 
         return (index < longest) & ~tf.reduce_all(done)
 
     def advance(index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, score: tf.Tensor, tokens: Any, state: State) -> Any:
-        logits, state = step(last[:, None], state)
-        log_probabilities = _log_probabilities(logits[:, 0])
-        best = tf.argmax(log_probabilities, axis=-1, output_type=tf.int32)
-        score += tf.where(done, 0.0, tf.gather(log_probabilities, best, batch_dims=1))
+        logits, state = step(tf.expand_dims(last, 1), state)
+        logits = tf.cast(tf.squeeze(logits, 1), tf.float32)
+        possible = logits + _reserved(logits.shape[-1])
+        best = tf.argmax(possible, axis=-1, output_type=tf.int32)
+        log_probability = tf.squeeze(tf.reduce_max(possible, axis=-1, keepdims=True) - _log_normaliser(logits), 1)
+        score += tf.where(done, 0.0, log_probability)
         best = tf.where(done, PAD, best)
         done |= best == END
         if max_length.shape.rank == 1:
@@ -129,14 +132,14 @@ def beam_search(
         )
         logits, state = step(last, search.state)
         vocabulary = tf.shape(logits)[-1]
-        candidates = search.log_probabilities[:, :, None] + _log_probabilities(logits)
+        candidates = tf.expand_dims(search.log_probabilities, 2) + _log_probabilities(logits)
         # Of 2 x beam candidates at most beam are ends, so at least beam go on.
         scores, flat = tf.math.top_k(
             tf.reshape(candidates, [batch, beam * vocabulary]), tf.minimum(2 * beam, beam * vocabulary)
         )
         origin, token = flat // vocabulary, flat % vocabulary
         ids = tf.gather(search.ids, origin, batch_dims=1)
-        ids = tf.concat([ids[:, :, : search.index], token[:, :, None], ids[:, :, search.index + 1 :]], axis=2)
+        ids = tf.concat([ids[:, :, : search.index], tf.expand_dims(token, 2), ids[:, :, search.index + 1 :]], axis=2)
         ends = token == END
         counted = ends & (search.index < max_length)[:, None] if each_its_own else ends
 
@@ -219,6 +222,7 @@ def sample(
     temperature: tf.Tensor,
     seed: tf.Tensor,
     only: Filter | None = None,
+    capacity: int | None = None,
 ) -> tf.Tensor:
     """Reads a prompt, then draws tokens one after the other.
 
@@ -233,6 +237,8 @@ def sample(
         temperature: float32 [batch]; 0 takes the most probable token.
         seed: int32 [batch]; the same seed draws the same tokens.
         only: what may be drawn; None: everything.
+        capacity: of the result; None: as much as it takes. With tensors of known shapes alone, TensorFlow Lite plans
+            its memory once: without a capacity it does so at every step.
 
     Returns:
         int32 [batch, time]: the prompt and what was drawn, padded with 0.
@@ -240,32 +246,42 @@ def sample(
     rows, last_of_prompt = prompt.shape[0], tf.maximum(tf.shape(prompt)[1] - 1, 0)
     totals = prompt_lengths + tf.maximum(length, 0)
     longest = tf.reduce_max(totals)
+    # What no step changes stands before the loop.
+    mixed_seed, greedy, divisor = _mixed(seed), temperature <= 0, tf.expand_dims(tf.maximum(temperature, 1e-6), 1)
+    places = None if capacity is None else tf.range(capacity)[None]
 
     def draw(index: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        vocabulary = logits.shape[-1]
-        reserved = tf.reduce_sum(tf.one_hot([PAD, UNKNOWN, BEGIN], vocabulary), axis=0)
-        logits = tf.cast(logits, tf.float32) + reserved * _NEVER
-        scaled = logits / tf.maximum(temperature, 1e-6)[:, None]
+        logits = tf.cast(logits, tf.float32) + _reserved(logits.shape[-1])
+        scaled = logits / divisor
         if only is not None:
             scaled = filtered_logits(scaled, only.top_k, only.top_p)
         up_to = tf.cumsum(tf.nn.softmax(scaled), axis=-1)
-        total = up_to[:, -1:]
-        threshold = uniform(seed, index - prompt_lengths)[:, None] * total
+        total = tf.reduce_max(up_to, axis=-1, keepdims=True)
+        threshold = tf.expand_dims(_uniform(mixed_seed, index - prompt_lengths), 1) * total
         passed = (up_to <= threshold) & (up_to < total)  # a product that is rounded up never leads past the end
         drawn = tf.reduce_sum(tf.cast(passed, tf.int32), axis=-1)
-        return tf.where(temperature > 0, drawn, tf.argmax(logits, axis=-1, output_type=tf.int32))
+        return tf.where(greedy, tf.argmax(logits, axis=-1, output_type=tf.int32), drawn)
 
-    def advance(index: tf.Tensor, last: tf.Tensor, tokens: tf.TensorArray, state: State) -> Any:
-        tokens = tokens.write(index, tf.where(index < totals, last, PAD))
-        logits, state = step(last[:, None], state)
+    def write(tokens: Any, index: tf.Tensor, value: tf.Tensor) -> Any:
+        if places is None:
+            return tokens.write(index, value)
+        return tf.where(tf.equal(places, index), tf.expand_dims(value, 1), tokens)
+
+    def advance(index: tf.Tensor, last: tf.Tensor, tokens: Any, state: State) -> Any:
+        tokens = write(tokens, index, last if rows == 1 else tf.where(index < totals, last, PAD))
+        logits, state = step(tf.expand_dims(last, 1), state)
         index += 1
         given = tf.gather(prompt, tf.minimum(index, last_of_prompt), axis=1)
-        return index, tf.where(index < prompt_lengths, given, draw(index, logits[:, 0])), tokens, state
+        return index, tf.where(index < prompt_lengths, given, draw(index, tf.squeeze(logits, 1))), tokens, state
 
-    tokens = tf.TensorArray(tf.int32, size=longest, element_shape=[rows])
-    _, _, tokens, _ = tf.while_loop(
-        lambda index, *_: index < longest, advance, (tf.constant(0), prompt[:, 0], tokens, state)
-    )
+    if capacity is None:
+        tokens: Any = tf.TensorArray(tf.int32, size=longest, element_shape=[rows])
+    else:
+        tokens = tf.zeros([tf.shape(prompt)[0] if rows is None else rows, capacity], tf.int32)
+    first = tf.squeeze(tf.gather(prompt, [0], axis=1), 1)
+    _, _, tokens, _ = tf.while_loop(lambda index, *_: index < longest, advance, (tf.constant(0), first, tokens, state))
+    if capacity is not None:
+        return tokens
     return tf.ensure_shape(tf.transpose(tokens.stack()), [rows, None])
 
 
@@ -275,7 +291,11 @@ def uniform(seed: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     Two rounds of multiplication and folding over 32 bits for each word, after the finaliser of MurmurHash3 (Appleby
     2011), in operators of int32 that TensorFlow Lite has; products wrap around.
     """
-    return tf.cast(_folded(_mixed(tf.bitwise.bitwise_xor(_mixed(seed), index)), 8), tf.float32) * 2.0**-24
+    return _uniform(_mixed(seed), index)
+
+
+def _uniform(mixed_seed: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+    return tf.cast(_folded(_mixed(tf.bitwise.bitwise_xor(mixed_seed, index)), 8), tf.float32) * 2.0**-24
 
 
 def _mixed(word: tf.Tensor) -> tf.Tensor:
@@ -298,6 +318,21 @@ def _longest(max_length: tf.Tensor) -> tf.Tensor:
 def _log_probabilities(logits: tf.Tensor) -> tf.Tensor:
     """Log-softmax in float32, with the tokens that are no output made impossible."""
     logits = tf.cast(logits, tf.float32)
-    vocabulary = logits.shape[-1]
-    outputs = tf.reduce_sum(tf.one_hot([PAD, UNKNOWN, BEGIN], vocabulary), axis=0)
-    return tf.nn.log_softmax(logits, axis=-1) + outputs * _NEVER
+    return logits - _log_normaliser(logits) + _reserved(logits.shape[-1])
+
+
+def _log_normaliser(logits: tf.Tensor) -> tf.Tensor:
+    """log sum exp over the last axis, which stays with size 1.
+
+    By way of the softmax, whose largest value is exp(largest logit) / sum: TensorFlow Lite computes a softmax with
+    vectors, but log-softmax number by number.
+    """
+    largest = tf.reduce_max(logits, axis=-1, keepdims=True)
+    return largest - tf.math.log(tf.reduce_max(tf.nn.softmax(logits), axis=-1, keepdims=True))
+
+
+def _reserved(vocabulary: int) -> np.ndarray:
+    """float32 [vocabulary], what makes the tokens impossible that are no output when it is added to logits."""
+    penalty = np.zeros(vocabulary, np.float32)
+    penalty[[PAD, UNKNOWN, BEGIN]] = _NEVER
+    return penalty

@@ -279,9 +279,8 @@ class CharacterLanguageModelling(Task[Config]):
             lengths = tf.maximum(encoded.lengths, 1)
             length = tf.clip_by_value(length, 0, _WRITTEN_BYTES - lengths)
             only = Filter(numbers.pop("top_k"), numbers.pop("top_p")) if "top_k" in numbers else None
-            written = _sampled(model, prompt, lengths, length=length, only=only, **numbers)
-            written = tf.pad(written, [[0, 0], [0, _WRITTEN_BYTES + 1 - tf.shape(written)[1]]])
-            written = tf.reshape(written, [rows, _WRITTEN_BYTES + 1])
+            capacity = _WRITTEN_BYTES + 1
+            written = _sampled(model, prompt, lengths, length=length, only=only, capacity=capacity, **numbers)
             written = tf.where(blank[:, None], written[:, 1:], written[:, :-1])
             with tf.name_scope("text"):
                 decoded = graph.decode(written, encoded.lengths + length, _WRITTEN_BYTES)

@@ -227,8 +227,8 @@ def scan(
     """
     static_length = sequences[0].shape[0]
     if static_length == 1:  # a decoder's step: a loop would cost more than what is in it
-        carry, values = step(tuple(s[0] for s in sequences), carry)
-        return tuple(value[None] for value in values), carry
+        carry, values = step(tuple(tf.squeeze(s, 0) for s in sequences), carry)
+        return tuple(tf.expand_dims(value, 0) for value in values), carry
     length = tf.shape(sequences[0])[0] if static_length is None else static_length
     batch = carry[0].shape[0]
 
