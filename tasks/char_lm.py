@@ -270,7 +270,6 @@ class CharacterLanguageModelling(Task[Config]):
         graph, (newline,) = in_graph(tokenizer), tokenizer.encode("\n")
 
         def generate(text: tf.Tensor, length: tf.Tensor, **numbers: tf.Tensor) -> dict[str, tf.Tensor]:
-            rows = text.shape[0] or tf.shape(text)[0]
             with tf.name_scope("text"):
                 encoded = graph.encode(text, _PROMPT_BYTES)
             blank = tf.equal(encoded.lengths, 0)  # then a line begins
