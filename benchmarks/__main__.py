@@ -17,10 +17,13 @@ import click
 from benchmarks import report
 from benchmarks.race import Race, Turn, WorkerError
 from benchmarks.workload import GATES, CharLM, Gemm, Translation, Workload, available_cores, to_json
+from nlpseq.errors import UserError
 
 CHAR_LM = ("nlpseq", "keras", "keras-jit", "keras-replicas", "pytorch")
 TRANSLATION = ("nlpseq", "pytorch")
 PRECISIONS = ("float32", "bfloat16")
+TEXTS = click.Path(exists=True, dir_okay=False, path_type=Path)
+TEXTS_HELP = "Lines of UTF-8, or the first column of a table with tabs; may be .gz."
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -156,12 +159,7 @@ def first_step(recipes: Sequence[Path]) -> None:
 
 @main.command("runtimes")
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--texts",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    show_default="the bundled phrases",
-    help="Lines of UTF-8, or the first column of a table with tabs; may be .gz.",
-)
+@click.option("--texts", type=TEXTS, show_default="the bundled phrases", help=TEXTS_HELP)
 @click.option("--count", type=click.IntRange(1), default=200, help="Texts at most.")
 @click.option("--signature", "signatures", multiple=True, show_default="all", help="Of the file; may be repeated.")
 def runtimes(model: Path, texts: Path | None, count: int, signatures: Sequence[str]) -> None:
@@ -191,6 +189,35 @@ def runtimes(model: Path, texts: Path | None, count: int, signatures: Sequence[s
             for result in runtimes.compare(model, signature, lines, taking_part)
         ]
     print(f"## {model.name}, {len(lines)} texts\n\n{runtimes.table(results)}")
+
+
+@main.command("latency")
+@click.argument("names", nargs=-1, required=True, metavar="MODEL...")
+@click.option("--texts", type=TEXTS, show_default="everyday English", help=TEXTS_HELP)
+@click.option("--pieces", type=click.IntRange(2), default=15, help="Of a source that is translated, its end counted.")
+@click.option("--rounds", type=click.IntRange(1), default=15, help="In which everybody answers every call once.")
+def latency(names: Sequence[str], texts: Path | None, pieces: int, rounds: int) -> None:
+    """What a call of exported models costs on one thread.
+
+    A MODEL is a name, a folder or an exported file; models of the same task take turns.
+    """
+    from benchmarks import latency
+    from benchmarks.runtimes import read_texts
+    from benchmarks.sentences import SENTENCES
+    from nlpseq.runtime import models
+
+    lines = read_texts(texts, latency.MOST_TEXTS) if texts else list(SENTENCES)
+    if not lines:
+        raise click.UsageError(f"--texts {texts}: there is no text")
+    by_task: dict[str, dict[str, models.Model]] = {}
+    for name in dict.fromkeys(names):
+        model = models.find(name)
+        by_task.setdefault(model.task, {})[name] = model
+    for task, found in by_task.items():
+        contenders = latency.exported_contenders(found)
+        print(
+            f"## {task}\n\n{latency.compare(next(iter(found.values())), contenders, lines, pieces, rounds)}", flush=True
+        )
 
 
 def side_by_side(
@@ -234,5 +261,5 @@ def _check_divisible(rows: int, option: str) -> None:
 if __name__ == "__main__":
     try:
         main(prog_name="python -m benchmarks")
-    except WorkerError as error:
+    except (WorkerError, UserError) as error:
         sys.exit(f"error: {error}")

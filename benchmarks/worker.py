@@ -42,10 +42,10 @@ def turn(step: Callable[[int], float], workload: Workload, first: int, count: in
     """Trains ``count`` steps and says what was done in which time."""
     numbers = range(first, first + count)
     loss = float("nan")
-    begin, before = time.perf_counter(), _processor_seconds()
+    begin, before = time.perf_counter(), processor_seconds()
     for number in numbers:
         loss = step(number)
-    seconds, after = time.perf_counter() - begin, _processor_seconds()
+    seconds, after = time.perf_counter() - begin, processor_seconds()
     own, everybody, whole = (late - early for late, early in zip(after, before, strict=True))
     return {
         "seconds": seconds,
@@ -63,7 +63,7 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _processor_seconds() -> tuple[float, float, float]:
+def processor_seconds() -> tuple[float, float, float]:
     """What this process took, what all took, and what there was on all cores; the latter two 0 except on Linux."""
     own = sum(os.times()[:2])
     try:

@@ -1,0 +1,397 @@
+"""What a call of exported models costs, side by side, warm, each on one thread.
+
+Every contender has a process of its own (:mod:`benchmarks.latency_worker`), and is asked what all others are asked: a
+text goes in, and text or a label comes out, so that reading and writing pieces counts. In each round everybody answers
+every call once, in an order that is reversed from round to round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+from typing import Any
+
+from benchmarks.race import WorkerError, in_order
+from benchmarks.report import markdown
+from nlpseq.errors import UserError
+from nlpseq.runtime import models
+from nlpseq.runtime.translator import Translator
+
+EXPORTED = "exported"
+MOST_TEXTS = 2000  # of a file
+
+_ROOT = Path(__file__).parent.parent
+_SENTENCES = 8  # of the wanted length that are translated
+_LENGTHS = (200, 1000)  # characters of texts that are classified
+_WRITTEN = 200  # characters, after a short prompt
+_SHORT, _LONG = 100, 400  # characters, between which one more is counted
+_SCORED = 1000  # characters
+_FILTERED = {"top_k": 20, "top_p": 0.9}
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a contender is asked.
+
+    Attributes:
+        do: translate, classify, generate or score.
+        options: of the predictor's method of that name.
+    """
+
+    do: str
+    text: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A line of the table for each contender.
+
+    Attributes:
+        calls: each is timed by itself; the median is over all of them.
+        shorter: one for each call, whose time is taken off; empty where none is.
+        characters: that a call makes, or makes more than the shorter one; its time is shown for one of them. 0: the
+            time of a call.
+    """
+
+    name: str
+    calls: tuple[Call, ...]
+    shorter: tuple[Call, ...] = ()
+    characters: int = 0
+
+    @property
+    def unit(self) -> str:
+        return "µs a character" if self.characters else "ms"
+
+    def shown(self, seconds: float) -> float:
+        """Seconds of a call in the unit."""
+        return 1e6 * seconds / self.characters if self.characters else 1e3 * seconds
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Who answers.
+
+    Attributes:
+        name: in the tables.
+        kind: ``exported``, or a twin's: see :mod:`benchmarks.latency_worker`.
+        path: of the exported file, or of the twin's weights.
+        file_bytes: what would be shipped.
+    """
+
+    name: str
+    kind: str
+    path: str
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To a call.
+
+    Attributes:
+        seconds: by the clock.
+        cpu_seconds: that the process computed; the same, where nobody else wants the processor.
+        others_share: part of the machine's processors that other processes took meanwhile, 0 where it was too short.
+        said: what can be compared; "" for what is drawn at random.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    others_share: float
+    said: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A contender's results in a case, in its unit.
+
+    Attributes:
+        median: over calls and rounds.
+        best: the median over calls of each one's best round.
+        cpu: as ``median``, in time that the process computed.
+        equal: calls answered like the first contender's; None where answers are drawn.
+    """
+
+    contender: str
+    median: float
+    best: float
+    cpu: float
+    equal: int | None
+    calls: int
+
+
+class Worker:
+    """A contender's process."""
+
+    def __init__(self, contender: Contender) -> None:
+        self.contender = contender
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.latency_worker", contender.kind, contender.path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            cwd=_ROOT,
+        )
+
+    def ready(self) -> dict[str, Any]:
+        """What it says of itself when it stands."""
+        return self._line()
+
+    def ask(self, call: Call) -> Answer:
+        return Answer(**self._request(asdict(call)))
+
+    def peak_bytes(self) -> int:
+        """The most memory that it has held."""
+        return self._request({"do": "peak_bytes"})["peak_bytes"]
+
+    def _request(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+        return self._line()
+
+    def _line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.wait()
+            self._said.seek(0)
+            said = self._said.read().decode("utf-8", "replace")[-4000:].strip()
+            raise WorkerError(f"{self.contender.name} ended with status {self._process.returncode}:\n{said}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._said.close()
+
+
+class Workers:
+    """A process for each contender, for the length of a ``with`` block."""
+
+    def __init__(self, contenders: Sequence[Contender]) -> None:
+        self.workers = {contender.name: Worker(contender) for contender in contenders}
+
+    def __enter__(self) -> dict[str, Worker]:
+        return self.workers
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        for worker in self.workers.values():
+            worker.close()
+
+
+def compare(
+    model: models.Model, contenders: Sequence[Contender], texts: Sequence[str], pieces: int, rounds: int
+) -> str:
+    """Tables of all contenders of a task.
+
+    Args:
+        model: one of them, which says what can be asked.
+        texts, pieces: as for :func:`cases`.
+    """
+    results: dict[str, tuple[Case, list[Row]]] = {}
+    shares: list[float] = []
+    with Workers(contenders) as workers:
+        said = [fact for worker in workers.values() if (fact := worker.ready().get("note"))]
+
+        def ask(name: str, call: Call) -> Answer:
+            answer = workers[name].ask(call)
+            shares.append(answer.others_share)
+            return answer
+
+        for case in cases(model, texts, pieces):
+            results[case.name] = case, rows(case, measure(case, list(workers), rounds, ask))
+        peaks = {name: worker.peak_bytes() for name, worker in workers.items()}
+    notes = "\n".join([*said, disturbance(shares)])
+    return f"{table(results)}\n{sizes(contenders, peaks)}\n{notes}\n"
+
+
+Asked = Callable[[str, Call], Answer]
+
+
+def measure(case: Case, names: Sequence[str], rounds: int, ask: Asked) -> dict[str, list[list[Answer]]]:
+    """Asks everybody in turns, one round more than are counted.
+
+    Args:
+        names: of the contenders.
+        ask: a contender's name and a call in, its answer out.
+
+    Returns:
+        For each contender and round the answers to the calls; where the case has shorter calls, their times are off.
+    """
+    found: dict[str, list[list[Answer]]] = {name: [] for name in names}
+    for number in range(1 + rounds):
+        for name in in_order(names, number):
+            answers = []
+            for call, shorter in itertools.zip_longest(case.calls, case.shorter):
+                answer = ask(name, call)
+                answers.append(_without(answer, ask(name, shorter)) if shorter is not None else answer)
+            if number:
+                found[name].append(answers)
+    return found
+
+
+def _without(answer: Answer, shorter: Answer) -> Answer:
+    return Answer(
+        seconds=answer.seconds - shorter.seconds,
+        cpu_seconds=answer.cpu_seconds - shorter.cpu_seconds,
+        others_share=max(answer.others_share, shorter.others_share),
+        said=answer.said,
+    )
+
+
+def rows(case: Case, found: Mapping[str, Sequence[Sequence[Answer]]]) -> list[Row]:
+    """A row for each contender."""
+    result = []
+    expected = [answer.said for answer in next(iter(found.values()))[0]]
+    for name, rounds in found.items():
+        every = [answer for answers in rounds for answer in answers]
+        best = [min(answer.seconds for answer in answers) for answers in zip(*rounds, strict=True)]
+        said = [answer.said for answer in rounds[0]]
+        result.append(
+            Row(
+                contender=name,
+                median=case.shown(median(answer.seconds for answer in every)),
+                best=case.shown(median(best)),
+                cpu=case.shown(median(answer.cpu_seconds for answer in every)),
+                equal=sum(map(str.__eq__, said, expected)) if any(expected) else None,
+                calls=len(case.calls),
+            )
+        )
+    return result
+
+
+def table(results: Mapping[str, tuple[Case, Sequence[Row]]]) -> str:
+    """Rows of cases as a Markdown table."""
+    head = ["case", "contender", "median", "best", "processor time", "unit", "to the first", "equal answers"]
+    lines = []
+    for name, (case, own) in results.items():
+        for index, row in enumerate(own):
+            equal = "" if row.equal is None else f"{row.equal} of {row.calls}"
+            numbers = [_digits(value) for value in (row.median, row.best, row.cpu)]
+            ratio = f"{row.cpu / own[0].cpu:.2f}" if index else "1"
+            lines.append([name if not index else "", row.contender, *numbers, case.unit, ratio, equal])
+    return markdown(head, lines)
+
+
+def sizes(contenders: Sequence[Contender], peaks: Mapping[str, int]) -> str:
+    """File and memory of each contender as a Markdown table."""
+    lines = [
+        [one.name, f"{one.file_bytes / 1e6:.2f}", f"{peaks[one.name] / 1e6:,.0f}" if peaks[one.name] else ""]
+        for one in contenders
+    ]
+    return markdown(["contender", "file MB", "peak MB"], lines)
+
+
+def _digits(value: float) -> str:
+    return f"{value:.2f}" if value < 20 else f"{value:.1f}"
+
+
+def cases(model: models.Model, texts: Sequence[str], pieces: int) -> list[Case]:
+    """What a model of this task is asked.
+
+    Args:
+        texts: everyday sentences of the model's language.
+        pieces: of a source that is translated, the end mark counted.
+
+    Raises:
+        UserError: no text has so many pieces, or the task is not known.
+    """
+    if model.task == "translation":
+        return _translations(model, texts, pieces)
+    if model.task == "sentiment":
+        buffer = model.exported().size("classify", "N")
+        return [
+            Case(f"classify {length:,} characters{what}", tuple(_of_length(texts, length, count)))
+            for length, what, count in [*((length, "", 4) for length in _LENGTHS), (buffer, ", all that it reads", 1)]
+            if length <= buffer
+        ]
+    if model.task == "char-lm":
+        return _writings(texts)
+    raise UserError(f"'{model.name}': its task {model.task} has no calls to measure")
+
+
+def _translations(model: models.Model, texts: Sequence[str], pieces: int) -> list[Case]:
+    translator = models.load_model(model)
+    assert isinstance(translator, Translator)
+    counted = {text: len(translator.translate(text, greedy=True).source_pieces) for text in dict.fromkeys(texts)}
+    fitting = [text for text, count in counted.items() if count == pieces][:_SENTENCES]
+    if not fitting:
+        found = ", ".join(map(str, sorted(set(counted.values()))))
+        raise UserError(f"no text has {pieces} pieces in '{model.name}', only {found}: give others with --texts")
+
+    def case(name: str, **options: Any) -> Case:
+        return Case(f"{name}, {pieces} pieces", tuple(Call("translate", text, options) for text in fitting))
+
+    return [case(f"translate, beam {translator.beam}", greedy=False), case("translate, greedy", greedy=True)]
+
+
+def _of_length(texts: Sequence[str], length: int, count: int) -> list[Call]:
+    """Different texts of so many characters, made of sentences."""
+    joined = _repeated(texts, 2 * length)
+    starts = [sum(len(text) + 1 for text in texts[:index]) for index in range(min(count, len(texts)))]
+    return [Call("classify", joined[start : start + length], {}) for start in starts]
+
+
+def _writings(texts: Sequence[str]) -> list[Case]:
+    prompts = [text.split()[0] + " " for text in texts[:4]]
+
+    def writing(length: int, **options: Any) -> tuple[Call, ...]:
+        drawn = {"temperature": 0.8, **options}
+        return tuple(Call("generate", prompt, {"length": length, **drawn}) for prompt in prompts)
+
+    between = f"one more, between {_SHORT} and {_LONG}"
+    scored = _repeated(texts, _SCORED)[:_SCORED]
+    return [
+        Case(f"generate {_WRITTEN} characters", writing(_WRITTEN), characters=_WRITTEN),
+        Case(f"generate: {between}", writing(_LONG), writing(_SHORT), _LONG - _SHORT),
+        Case(f"sample {_WRITTEN} characters", writing(_WRITTEN, **_FILTERED), characters=_WRITTEN),
+        Case(f"sample: {between}", writing(_LONG, **_FILTERED), writing(_SHORT, **_FILTERED), _LONG - _SHORT),
+        Case(f"score {_SCORED:,} characters", (Call("score", scored, {}),), characters=_SCORED),
+    ]
+
+
+def _repeated(texts: Sequence[str], length: int) -> str:
+    """The texts, with spaces between them, as often as it takes to have so many characters."""
+    once = " ".join(texts)
+    return " ".join([once] * (1 + length // (len(once) + 1)))
+
+
+def exported_contenders(found: Mapping[str, models.Model]) -> list[Contender]:
+    """The exported files of models of a task, each by its name, or as it was asked for where two have the same name.
+
+    Raises:
+        UserError: a model has none.
+    """
+    names = [model.name for model in found.values()]
+    result = []
+    for asked, model in found.items():
+        model.exported()
+        file = model.exported_file
+        assert file is not None
+        name = model.name if names.count(model.name) == 1 else asked
+        result.append(Contender(name, EXPORTED, str(file.resolve()), file.stat().st_size))
+    return result
+
+
+def disturbance(shares: Sequence[float]) -> str:
+    """How far to trust the figures."""
+    known = [share for share in shares if share]
+    if not known:
+        return ""
+    return (
+        f"Other processes took {100 * median(known):.0f} % of the processors meanwhile (median; at most "
+        f"{100 * max(known):.0f} %)."
+    )
