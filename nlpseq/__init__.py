@@ -10,10 +10,10 @@ __all__ = ["__version__", "load"]
 
 
 def load(model: str) -> Any:
-    """A trained model, by its name or its folder.
+    """A trained model, by its name, its folder or its exported file; with an exported file it needs no TensorFlow.
 
     Args:
-        model: a name (``./saved_models/NAME``, then the shipped ones) or a folder.
+        model: a name (``./saved_models/NAME``, then the shipped ones), a folder, or a ``.tflite`` file.
 
     Returns:
         An object with ``translate``, ``classify`` or ``generate``, as the model's task is.

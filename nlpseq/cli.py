@@ -14,6 +14,7 @@ from typing import IO, Any
 import click
 
 from nlpseq.errors import MachineError, UserError, full_disk
+from nlpseq.quiet import audible_stderr
 from nlpseq.version import __version__
 
 _MOST_CHARACTERS = 100_000  # in one line; more is a file in the wrong form
@@ -38,7 +39,7 @@ class _Group(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         except KeyboardInterrupt:
-            click.echo("\ninterrupted", err=True)
+            _say("\ninterrupted")
             sys.exit(_INTERRUPTED)
         except OSError as error:
             if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError | FileNotFoundError):
@@ -217,7 +218,7 @@ def classify(
                     write("" if not as_json else json.dumps({"label": "", "source": text}))
                     continue
                 if result.cut and not told:
-                    click.echo("a text is longer than the model reads: its begin and its end were classified", err=True)
+                    _say("a text is longer than the model reads: its begin and its end were classified")
                     told = True
                 write(_json(result) if as_json else f"{result.label}\t{result.probabilities[result.label]:.3f}")
 
@@ -611,5 +612,10 @@ def _confusion(confusion: list[list[int]], labels: tuple[str, ...]) -> str:
 
 
 def _fail(message: object, code: int) -> None:
-    click.echo(f"nlpseq: {message}", err=True)
+    _say(f"nlpseq: {message}")
     sys.exit(code)
+
+
+def _say(message: str) -> None:
+    with audible_stderr():
+        click.echo(message, err=True)

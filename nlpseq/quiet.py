@@ -55,6 +55,13 @@ def silenced_stderr() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def audible_stderr() -> Iterator[None]:
+    """What the block writes to standard error is not lost, whatever other threads silence."""
+    with _REDIRECTED:
+        yield
+
+
+@contextlib.contextmanager
 def _stderr_into(descriptor: int) -> Iterator[None]:
     with _REDIRECTED:
         try:

@@ -166,7 +166,7 @@ def test_mistakes_get_one_clear_message(home: Path, arguments: list[str], messag
 
 
 @pytest.mark.parametrize("package", ["tensorflow", "keras"])
-@pytest.mark.parametrize("command", [("train-task", "sentiment"), ("compare",), ("classify", "x")])
+@pytest.mark.parametrize("command", [("train-task", "sentiment"), ("compare",), ("translate", "--beam", "7", "x")])
 def test_a_missing_package_is_named(
     home: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], package: str
 ) -> None:
@@ -188,6 +188,7 @@ def test_a_damaged_model_folder(home: Path, tmp_path: Path) -> None:
     for name in ("model.keras", "source.model", "vocabulary.json", "config.toml"):
         folder = tmp_path / name
         shutil.copytree(home / "saved_models" / "tiny-translation", folder)
+        (folder / "model.tflite").unlink()  # which would be used
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[: len(content) // 2])
         result = nlpseq("translate", "--model", folder, "x")

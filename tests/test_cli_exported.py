@@ -119,7 +119,6 @@ def test_verify(home: Path, tmp_path: Path) -> None:
         (["translate", "--model", "letters", "x"], "'letters' is a char-lm model: nlpseq generate uses it"),
         (["translate", "--model", "none.tflite", "x"], "none.tflite: no such file"),
         (["translate", "--jobs", "-1", "x"], "-1 is not in the range"),
-        (["evaluate", "en-fr", "--data", "sample"], "'en-fr' is an exported model: this needs model.keras"),
         (["train-task", "translation", "--init-from", "en-fr", "--output", "new"], "this needs model.keras"),
     ],
 )

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from nlpseq.quiet import silenced_stderr
+from nlpseq.quiet import audible_stderr, silenced_stderr
 
 
 def test_only_the_block_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
@@ -23,6 +23,27 @@ def test_an_error_of_the_block_is_raised_and_silence_ends(capfd: pytest.CaptureF
         raise ValueError("wrong")
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
+
+
+def test_a_message_is_heard_while_another_thread_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    silent, saying = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with silenced_stderr():
+            silent.set()
+            saying.wait(60)
+
+    def say() -> None:
+        saying.set()
+        with audible_stderr():
+            os.write(2, b"heard")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert silent.wait(60)
+    say()
+    thread.join()
+    assert capfd.readouterr().err == "heard"
 
 
 def test_threads_give_back_what_was_there(capfd: pytest.CaptureFixture[str]) -> None:

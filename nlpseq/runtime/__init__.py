@@ -1,1 +1,1 @@
-"""Using a model: what answers look like, and where models are found. No TensorFlow is imported here."""
+"""Using models, from their exported files. No TensorFlow is imported here."""

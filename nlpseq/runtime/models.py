@@ -120,7 +120,7 @@ def find(name: str) -> Model:
 
 
 def find_trained(name: str) -> Model:
-    """As :func:`find`, but with the model of the training, as it takes to evaluate it or to go on with its weights.
+    """As :func:`find`, but with the model of the training, as it takes to go on with its weights or to export it.
 
     Raises:
         UserError: as there; or there is only an exported file.
