@@ -38,9 +38,10 @@ PAIRS = [
 LABELLED = [(f"a {word} {thing}", word) for word in ("good", "bad") for thing in ("film", "book", "meal", "song")]
 LINES = [("The old cat sat on the mat.\nÉté, où est la clé?\n",)]
 
+PIECES = ["tokenizer.vocabulary_size=300", "tokenizer.normalization=identity"]  # other rules cost seconds to trace
 TASKS: dict[str, tuple[list[tuple[str, ...]], list[str]]] = {
-    "translation": (PAIRS, ["data.max_length=12", "tokenizer.vocabulary_size=300", "tokenizer.normalization=identity"]),
-    "sentiment": (LABELLED * 5, ["data.max_length=8", "tokenizer.vocabulary_size=300", "model.pooling=attention"]),
+    "translation": (PAIRS, ["data.max_length=12", *PIECES]),
+    "sentiment": (LABELLED * 5, ["data.max_length=8", "model.pooling=attention", *PIECES]),
     "char-lm": (LINES, []),
 }
 MIXED = ["two dogs", "", "a", "six hotel two", "clé où", "one cat", "?", "five book one"]
