@@ -33,6 +33,7 @@ TRANSLATION = CardFacts(
     parameters=4_712_345,
     file_bytes={"model.tflite": 8_700_000, "model.keras": 19_000_000},
     training={"minutes": 24.6, "epochs": 12, "steps": 5400, "cores": 2, "seed": 1, "tokens_per_second": 5812.3},
+    export={},
     commands=[
         'nlpseq translate "Where is the station?" --model en-fr',
         "nlpseq train-task translation --data tfds:multi30k --output saved_models/en-fr",
@@ -157,6 +158,7 @@ def test_what_is_not_known_is_left_out():
         languages=None,
         file_bytes={},
         training={},
+        export={},
         commands=[],
         examples=[],
         pictures=[],
