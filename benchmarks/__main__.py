@@ -220,6 +220,23 @@ def latency(names: Sequence[str], texts: Path | None, pieces: int, rounds: int) 
         )
 
 
+@main.command("fuzz")
+@click.argument("file", metavar="MODEL.tflite", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--count", type=click.IntRange(1), default=100_000, help="Calls.")
+@click.option("--seed", type=int, default=1, help="The same seed makes the same calls.")
+@click.option("--first", type=click.IntRange(0), default=0, help="Number of the first input, to repeat one: --count 1.")
+@click.option("--seconds", type=click.FloatRange(0), default=0.0, help="After which to end early; 0: never.")
+def fuzz(file: Path, count: int, seed: int, first: int, seconds: float) -> None:
+    """Random bytes, texts and numbers to every signature of an exported file; ends with 1 where something is wrong."""
+    from benchmarks import fuzz
+
+    order = fuzz.Order(seed, first, first + count, seconds)
+    with tempfile.TemporaryDirectory() as folder:
+        found = fuzz.fuzz(file, order, Path(folder), lambda line: print(line, file=sys.stderr, flush=True))
+    print(fuzz.summary(file, order, found))
+    sys.exit(1 if found.crashes or found.wrong else 0)
+
+
 def side_by_side(
     workloads: Sequence[CharLM | Translation],
     contenders: Sequence[str],
