@@ -7,7 +7,7 @@ positions at once (unlike input feeding, Luong et al. 2015, section 3.3).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,7 +33,7 @@ from nlpseq.layers.stack import RecurrentStack, last_outputs
 from nlpseq.runtime.results import Translation
 from nlpseq.runtime.translator import Translator, joined
 from nlpseq.text.in_graph import in_graph
-from nlpseq.text.segmentation import Segment, rejoined, segments
+from nlpseq.text.segmentation import Segment, is_one_sentence, rejoined, segments
 from nlpseq.text.tokenizers import BEGIN, END, PAD, SentencePiece
 
 _DECODED_TOKENS = 2048  # source pieces translated in one call, padding included
@@ -51,6 +51,11 @@ class DataConfig:
     licence: str = setting("", "terms of the data, for the model card and the exported file")
     credit: str = setting("", "whose data it is, for the model card and the exported file")
     valid_fraction: float = setting(0.03, "part of the sources that is split off", minimum=0.0001, maximum=0.5)
+    unit: str = setting(
+        "auto",
+        "what is translated at once: sentence; text, cut only where it is too long; auto: as most training sources are",
+        choices=("auto", "sentence", "text"),
+    )
     max_length: int = setting(64, "pieces of a side; longer pairs are left out of training", minimum=4)
 
 
@@ -305,6 +310,7 @@ class TranslationTask(Task[Config]):
 
     def fit_vocabulary(self, examples: Iterable[Record]) -> Vocabulary:
         config = self.config.tokenizer
+        examples = self._with_unit(examples)
 
         def learn(texts: Iterable[str]) -> SentencePiece:
             return SentencePiece.train(texts, config.vocabulary_size, config.normalization)
@@ -318,7 +324,19 @@ class TranslationTask(Task[Config]):
     def adopt_vocabulary(self, other: Vocabulary, examples: Iterable[Record]) -> Vocabulary:
         if set(other.tokenizers) != {"source", "target"}:
             raise UserError("--init-from: a translation model can only start from a translation model")
+        for _ in self._with_unit(examples):
+            pass
         return other
+
+    def _with_unit(self, examples: Iterable[Record]) -> Iterator[Record]:
+        """The examples; at their end it is settled what is translated at once, if that was left open."""
+        single = count = 0
+        for example in examples:
+            count += 1
+            single += is_one_sentence(example.fields[0])
+            yield example
+        if self.config.data.unit == "auto":
+            self.config.data.unit = "sentence" if 2 * single > count else "text"
 
     def encode(self, example: Record, vocabulary: Vocabulary, notes: dict[str, int]) -> Sequence[Sequence[int]] | None:
         source = [*vocabulary.tokenizers["source"].encode(example.fields[0]), END]
@@ -479,10 +497,15 @@ class TranslationModel:
 
     def __init__(self, model: EncoderDecoder, vocabulary: Vocabulary, config: Config) -> None:
         self._model, self._vocabulary, self._limit = model, vocabulary, config.data.max_length
+        self._by_sentences = config.data.unit == "sentence"
         self._searches: dict[tuple[int, int], Any] = {}
 
     def translate(self, text: str, *, beam: int = 4) -> Translation:
-        """The best translation; "" gives an empty one. A text too long for the model goes in part by part."""
+        """The best translation; a blank text gives an empty one.
+
+        A text goes in sentence by sentence, if that is what the model has learnt, or else in parts that are not too
+        long for it.
+        """
         parts = self._parts(text)
         translated = [self.n_best(part.text, beam=beam, n_best=1)[0] for part in parts]
         return joined(text, rejoined(parts, [translation.text for translation in translated]), translated)
@@ -531,13 +554,13 @@ class TranslationModel:
         in_order = iter(range(len(translated)))
         of_texts = [[translated[next(in_order)] for _ in parts] for parts in cut]
         return [
-            (rejoined(parts, [text for text, _ in found]), sum(score for _, score in found) / len(found))
+            (rejoined(parts, [text for text, _ in found]), sum(score for _, score in found) / max(len(found), 1))
             for parts, found in zip(cut, of_texts, strict=True)
         ]
 
     def _parts(self, text: str) -> list[Segment]:
         encode = self._vocabulary.tokenizers["source"].encode
-        return segments(text, lambda part: len(encode(part)) < self._limit) or [Segment("", "")]
+        return segments(text, lambda part: len(encode(part)) < self._limit, sentences=self._by_sentences)
 
     def _encode(self, text: str) -> np.ndarray:
         return np.array([*self._vocabulary.tokenizers["source"].encode(text), END], np.int32)
@@ -598,8 +621,8 @@ def _search_function(model: EncoderDecoder, beam: int, n_best: int) -> Any:
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
     def search(source: tf.Tensor) -> Hypotheses:
         memory, states = model.encode(source)
-        rows, longest = tf.shape(source)[0], tf.shape(source)[1]
-        return _search(model, memory, states, rows, max_decoded_length(longest), beam, n_best)
+        limits = max_decoded_length(tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1))
+        return _search(model, memory, states, tf.shape(source)[0], limits, beam, n_best)
 
     return search
 

@@ -172,6 +172,7 @@ def _facts(trained: Trained, program: Program, quantization: str) -> dict[str, A
         "licence": getattr(data, "licence", ""),
         "data": getattr(data, "credit", "") or ("the sample that comes with nlpseq" if data.train == "sample" else ""),
         "languages": languages if all(languages) else [],
+        "unit": getattr(data, "unit", "text"),
         "labels": list(trained.vocabulary.labels),
         "quantization": quantization,
         "signatures": {signature.name: signature.sizes for signature in program.signatures},

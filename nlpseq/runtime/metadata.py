@@ -27,6 +27,7 @@ class Metadata:
         name, created, nlpseq: the model's name, the day it was exported, and the version that did it.
         licence, data: what the model was trained on, and under which terms it may be passed on.
         languages: source and target of a translation model.
+        unit: what a translation model has learnt to translate at once: sentence, or text of any kind.
         labels: of a classifier, in the order of the probabilities.
         quantization: none, float16 or int8.
         pieces: for each id, the piece as people read it.
@@ -43,6 +44,7 @@ class Metadata:
     licence: Any = ""
     data: Any = ""
     languages: tuple[str, ...] = ()
+    unit: str = "text"
     labels: tuple[str, ...] = ()
     quantization: str = ""
     pieces: tuple[str, ...] = ()

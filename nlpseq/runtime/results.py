@@ -110,7 +110,9 @@ class BlockDiagonal(Sequence[tuple[float, ...]]):
 
 
 def joined(source: str, text: str, parts: Sequence[Translation]) -> Translation:
-    """One translation out of those of a text's parts, one or more; their alignments become blocks on the diagonal."""
+    """One translation out of those of a text's parts; their alignments become blocks on the diagonal."""
+    if not parts:
+        return Translation("", 0.0, (), (), (), source)
     if len(parts) == 1:
         return dataclasses.replace(parts[0], source=source)
     return Translation(

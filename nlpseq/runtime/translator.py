@@ -26,8 +26,8 @@ class Translator(Predictor):
     def translate(self, text: str, *, greedy: bool = False) -> Translation:
         """The best translation.
 
-        A text too long for one call is cut into sentences, and those into runs of words, which are translated one by
-        one; the spacing between them stays. A blank text gives an empty translation.
+        A text is cut into sentences, if the model has learnt sentences or if it is too long for one call, and those
+        too long into runs of words, which are translated one by one; the spacing between them stays. A blank text gives an empty translation.
 
         Args:
             text: of any length.
@@ -56,7 +56,7 @@ class Translator(Predictor):
                     known[part] = found
             return part in known
 
-        parts = segments(text, fits)
+        parts = segments(text, fits, sentences=self.model.metadata.unit == "sentence")
         # A single character that does not fit can only be cut.
         of_parts = [known.get(part.text) or self._call(signature, part.text, n_best)[0] for part in parts]
         count = min(map(len, of_parts))

@@ -23,17 +23,22 @@ class Segment(NamedTuple):
     spacing: str
 
 
-def segments(text: str, fits: Callable[[str], bool]) -> list[Segment]:
+def segments(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> list[Segment]:
     """Parts of the text, in order, each of which ``fits``: whole if possible, else sentences, else runs of words.
 
     A word that does not fit by itself is cut in the middle. Nothing is lost but the space around the whole text.
+
+    Args:
+        text: of any length.
+        fits: whether a part can stay in one piece.
+        sentences: cut into sentences what would fit as well.
     """
     text = text.strip()
     if not text:
         return []
-    if fits(text):
-        return [Segment(text, "")]
     parts = _sentences(text)
+    if not (sentences and len(parts) > 1) and fits(text):
+        return [Segment(text, "")]
     if len(parts) < 2:
         return list(_runs_of_words(text, fits))
     found: list[Segment] = []
@@ -55,6 +60,11 @@ def rejoined(parts: Sequence[Segment], texts: Sequence[str]) -> str:
             spacing = " "
         pieces += [text, spacing]
     return "".join(pieces).strip()
+
+
+def is_one_sentence(text: str) -> bool:
+    """Whether there is no end of a sentence or line within the text."""
+    return len(_sentences(text)) < 2
 
 
 def _sentences(text: str) -> list[Segment]:

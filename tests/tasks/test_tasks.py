@@ -16,6 +16,7 @@ from nlpseq.tasks.base import Task, Vocabulary
 
 from nlpseq import config as configuration
 from nlpseq.data import sources
+from nlpseq.data.sources import Record
 from nlpseq.errors import DataError, UserError
 
 TEXT = "".join(f"The {a} {b} sat on the {c}.\n" for a, b, c in itertools.product(
@@ -387,3 +388,34 @@ def test_an_epoch_adds_up(tmp_path: Path, task_name: str) -> None:
     corpus = task.corpus(vocabulary, "train")
     counted = sum(batch.examples for batch in task.batches(corpus, training=True))
     assert counted == pytest.approx(task.epoch_size(corpus), rel=0.1 if task_name == "char-lm" else 0)
+
+
+@pytest.mark.parametrize(("sources", "unit"), [(["One.", "Two!", "A. B."], "sentence"), (["A. B.", "C. D."], "text")])
+def test_what_is_translated_at_once_is_learnt_from_the_data(sources: list[str], unit: str) -> None:
+    task = task_class("translation")(task_class("translation").config_type())
+    records = [Record((source, "x"), "pairs.tsv", line) for line, source in enumerate(sources, start=1)]
+    assert list(task._with_unit(records)) == records
+    assert task.config.data.unit == unit
+    task.config.data.unit = "text"
+    list(task._with_unit(records))
+    assert task.config.data.unit == "text"  # what was asked for stays
+
+
+def test_a_model_of_sentences_is_given_sentences(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(2)
+    task, vocabulary = tiny_task(tmp_path, "translation", "data.unit=sentence")
+    predictor = task.predictor(task.build_model(vocabulary), vocabulary)
+    first, second = "one cat.", "two dogs!"
+    together = predictor.translate(f" {first}  {second}\n")
+    apart = [predictor.translate(text).text for text in (first, second)]
+    assert together.text == f"{apart[0]}  {apart[1]}".strip()
+    assert predictor.translate_texts([f"{first}  {second}", " ", first]) == [together.text, "", apart[0]]
+    assert predictor.translate("").text == ""
+
+
+def test_labels_may_have_names(tmp_path: Path) -> None:
+    task, vocabulary = tiny_task(tmp_path, "sentiment", "data.labels=+=good,-=bad")
+    assert vocabulary.labels == ("bad", "good")
+    for labels, message in (("+=good", "has no name for the label '-'"), ("good", "LABEL=NAME")):
+        with pytest.raises(UserError, match=message):
+            tiny_task(tmp_path, "sentiment", f"data.labels={labels}")

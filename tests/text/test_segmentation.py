@@ -70,6 +70,16 @@ def test_sentences_come_before_words() -> None:
     assert texts(segments("It rains. Does it? It does!", at_most(10))) == ["It rains.", "Does it?", "It does!"]
 
 
+def test_sentences_may_be_wanted_even_where_all_fits() -> None:
+    text = "One here.  Two there!\nThree?"
+    assert [part.text for part in segments(text, lambda part: True)] == [text]
+    parts = segments(text, lambda part: True, sentences=True)
+    assert parts == [("One here.", "  "), ("Two there!", "\n"), ("Three?", "")]
+    assert [part.text for part in segments("One. Two words", lambda part: len(part) < 7, sentences=True)] == [
+        "One.", "Two", "words",
+    ]  # fmt: skip
+
+
 def test_a_sentence_end_may_stand_within_quotes() -> None:
     assert texts(segments('"It rains." She left.', at_most(12))) == ['"It rains."', "She left."]
 
