@@ -563,18 +563,18 @@ def test_several_specs_are_read_one_after_the_other(tmp_path: Path) -> None:
     for name, rows in (("a.tsv", ["text\tlabel", "one\t1", "two\t0"]), ("b.csv", ["label,text", "1,three"])):
         (tmp_path / name).write_text("\n".join(rows) + "\n", encoding="utf-8")
     spec = f"{tmp_path / 'a.tsv'} + {tmp_path / 'b.csv'}"
-    records = list(sources.read_records(spec, ("text", "label")))
+    records = list(read_records(spec, ("text", "label")))
     assert [(record.fields, Path(record.file).name, record.line) for record in records] == [
         (("one", "1"), "a.tsv", 2),
         (("two", "0"), "a.tsv", 3),
         (("three", "1"), "b.csv", 2),
     ]
-    assert not sources.has_part(spec, "valid")
-    before = sources.fingerprint(spec)
-    assert before != sources.fingerprint(str(tmp_path / "a.tsv"))
+    assert not has_part(spec, "valid")
+    before = fingerprint(spec)
+    assert before != fingerprint(str(tmp_path / "a.tsv"))
     (tmp_path / "b.csv").write_text("label,text\n1,four\n", encoding="utf-8")
-    assert sources.fingerprint(spec) != before
+    assert fingerprint(spec) != before
     with pytest.raises(UserError, match="no such file"):
-        sources.read_records(f"{tmp_path / 'a.tsv'} + none.tsv", ("text", "label"))
-    chunks = sources.read_text(f"{tmp_path / 'a.tsv'} + {tmp_path / 'b.csv'}")
+        read_records(f"{tmp_path / 'a.tsv'} + none.tsv", ("text", "label"))
+    chunks = read_text(f"{tmp_path / 'a.tsv'} + {tmp_path / 'b.csv'}")
     assert "".join(chunks) == "one\ntwo\nfour\n"

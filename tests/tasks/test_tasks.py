@@ -414,7 +414,7 @@ def test_a_model_of_sentences_is_given_sentences(tmp_path: Path) -> None:
 
 
 def test_labels_may_have_names(tmp_path: Path) -> None:
-    task, vocabulary = tiny_task(tmp_path, "sentiment", "data.labels=+=good,-=bad")
+    _, vocabulary = tiny_task(tmp_path, "sentiment", "data.labels=+=good,-=bad")
     assert vocabulary.labels == ("bad", "good")
     for labels, message in (("+=good", "has no name for the label '-'"), ("good", "LABEL=NAME")):
         with pytest.raises(UserError, match=message):
