@@ -237,6 +237,35 @@ def fuzz(file: Path, count: int, seed: int, first: int, seconds: float) -> None:
     sys.exit(1 if found.crashes or found.wrong else 0)
 
 
+@main.command("throughput")
+@click.argument("name", metavar="MODEL")
+@click.option("--texts", type=TEXTS, show_default="everyday English", help=TEXTS_HELP)
+@click.option(
+    "--lines", type=click.IntRange(4), default=10_000, help="To answer; texts are repeated where they are fewer."
+)
+@click.option("--jobs", type=Listed(), default="1,2", help="Threads of the command line.")
+@click.option("--rounds", type=click.IntRange(1), default=1, help="Runs with each number of jobs.")
+def throughput(name: str, texts: Path | None, lines: int, jobs: Sequence[int], rounds: int) -> None:
+    """Lines a second of the command line, its memory from begin to end, and whether threads keep the order."""
+    from benchmarks import throughput
+    from benchmarks.runtimes import read_texts
+    from benchmarks.sentences import SENTENCES
+    from nlpseq.runtime import models
+
+    found = read_texts(texts, lines) if texts else SENTENCES
+    if not found:
+        raise click.UsageError(f"--texts {texts}: there is no text")
+    model = models.find(name)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "texts.txt"
+        file.write_text("\n".join(throughput.repeated(found, lines)) + "\n", encoding="utf-8")
+
+        def once(count: int) -> throughput.Run:
+            return throughput.run(throughput.command(model.task, str(model.path), file, count), lines)
+
+        print(f"## {model.name}, {lines:,} lines\n\n{throughput.table(throughput.measure(jobs, rounds, once), lines)}")
+
+
 def side_by_side(
     workloads: Sequence[CharLM | Translation],
     contenders: Sequence[str],
