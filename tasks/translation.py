@@ -445,9 +445,9 @@ class TranslationTask(Task[Config]):
         return list(_references(examples))
 
     def answers(
-        self, model: EncoderDecoder, vocabulary: Vocabulary, questions: Sequence[str]
+        self, model: EncoderDecoder, vocabulary: Vocabulary, questions: Sequence[str], *, beam: int = 4
     ) -> list[tuple[str, float]]:
-        return self.predictor(model, vocabulary).scored_texts(questions)
+        return self.predictor(model, vocabulary).scored_texts(questions, beam=beam)
 
     def file_answer(self, exported: Translator, question: str) -> tuple[str, float]:
         result = exported.translate(question)

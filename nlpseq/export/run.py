@@ -50,7 +50,15 @@ class Trained:
 
     def program(self, beam: int | None = None) -> Program:
         """What the task exports; ``beam`` is for translation, None its default."""
-        return self.task.program(self.model, self.vocabulary, **({} if beam is None else {"beam": beam}))
+        return self.task.program(self.model, self.vocabulary, **_options(beam))
+
+    def answers(self, questions: Sequence[Any], beam: int | None = None) -> list[Any]:
+        """What the Keras model says to questions of the task's."""
+        return self.task.answers(self.model, self.vocabulary, questions, **_options(beam))
+
+
+def _options(beam: int | None) -> dict[str, Any]:
+    return {} if beam is None else {"beam": beam}
 
 
 def export_tflite(
@@ -89,7 +97,7 @@ def export_tflite(
     examples = list(itertools.islice(task.examples("valid"), most_examples))
     questions = task.questions(examples)
     say(f"asking the Keras model {len(questions):,} questions of the validation part")
-    expected = task.answers(trained.model, trained.vocabulary, questions)
+    expected = trained.answers(questions, beam)
     quality = {"keras": _quality(trained, expected, examples)}
     differences: dict[str, dict[str, float]] = {}
     sizes: dict[str, int] = {}
