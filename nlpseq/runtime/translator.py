@@ -27,7 +27,8 @@ class Translator(Predictor):
         """The best translation.
 
         A text is cut into sentences, if the model has learnt sentences or if it is too long for one call, and those
-        too long into runs of words, which are translated one by one; the spacing between them stays. A blank text gives an empty translation.
+        too long into runs of words, which are translated one by one; the spacing between them stays. A blank text
+        gives an empty translation.
 
         Args:
             text: of any length.
