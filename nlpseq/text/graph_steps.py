@@ -1,7 +1,8 @@
-"""What text graphs are made of: look-ups, placing, following links, and UTF-8, for a batch of rows at once.
+"""What text graphs are made of: look-ups, windows, placing, following links, and UTF-8, for a batch of rows at once.
 
-Every function converts to TensorFlow Lite builtin operators. All numbers are int32 [batch, n]; rows are padded with
-zeros. Work that few texts need stands behind ``tf.cond``, which becomes IF.
+Every function converts to TensorFlow Lite builtin operators on tensors of fixed sizes. All numbers are int32
+[batch, n]; rows are padded with zeros. Work that few texts need stands behind ``tf.cond``, which becomes IF. A row is
+shifted with a concatenation, because PAD takes five times as long.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from nlpseq.text.sentencepiece_tables import MALFORMED, Pages
+from nlpseq.text.sentencepiece_tables import MALFORMED, PAGE, Pages
 
 # A byte's class, for the automaton below. The classes of trail bytes differ because E0, ED, F0 and F4 do not take all.
 _ASCII, _LOW_TRAIL, _MIDDLE_TRAIL, _HIGH_TRAIL, _TWO, _E0, _THREE, _ED, _F0, _FOUR, _F4, _NEVER, _END = range(13)
 _CLASSES = 13
-_NO_BYTE = 256
+NO_BYTE = 256  # what lies behind a buffer
 # Where a character that starts here stands after some bytes: complete with 1 to 4, broken after 1 to 3 good ones, cut
 # by the end of the buffer, or waiting for trail bytes.
 (_DONE_1, _DONE_2, _DONE_3, _DONE_4, _BROKEN_1, _BROKEN_2, _BROKEN_3, _CUT) = range(8)
 (_1_OF_2, _AFTER_E0, _2_OF_3, _AFTER_ED, _AFTER_F0, _3_OF_4, _AFTER_F4, _1_OF_3, _2_OF_4, _1_OF_4) = range(8, 18)
 _STATES = 18
+_LONGEST_CONSTANT = 256  # numbers that one might as well store as make
 
 
 def look_up(table: NDArray[Any], index: tf.Tensor) -> tf.Tensor:
@@ -31,17 +33,46 @@ def look_up(table: NDArray[Any], index: tf.Tensor) -> tf.Tensor:
     if table.dtype.kind == "f":
         # Stored as integers, because a converter that quantises weights takes a table of floats for weights.
         return tf.bitcast(tf.gather(tf.constant(table.astype(np.float32).view(np.int32)), index), tf.float32)
+    low, high = int(table.min(initial=0)), int(table.max(initial=0))
     for narrow in (np.int8, np.uint8, np.int16):
-        if table.min(initial=0) >= np.iinfo(narrow).min and table.max(initial=0) <= np.iinfo(narrow).max:
+        if low >= np.iinfo(narrow).min and high <= np.iinfo(narrow).max:
             return tf.cast(tf.gather(tf.constant(table.astype(narrow)), index), tf.int32)
+    if high - low < 1 << 16:
+        middle = low + (1 << 15)
+        return tf.cast(tf.gather(tf.constant((table - middle).astype(np.int16)), index), tf.int32) + middle
     return tf.gather(tf.constant(table.astype(np.int32)), index)
 
 
 def property_of(pages: Pages, points: tf.Tensor) -> tf.Tensor:
     """The property of each code point."""
-    page = points // 64
-    start = look_up(pages.pages, tf.minimum(page, len(pages.pages) - 1))
-    return look_up(pages.cells, start + points - 64 * page)
+    page = points // PAGE
+    volume = page // PAGE
+    start = look_up(pages.volumes, tf.minimum(volume, len(pages.volumes) - 1))
+    start = look_up(pages.pages, start + page - PAGE * volume)
+    return look_up(pages.cells, start + points - PAGE * page)
+
+
+def rows_of(values: tf.Tensor) -> int | tf.Tensor:
+    """How many rows there are; a number, rather than a tensor, where that is known."""
+    return tf.shape(values)[0] if values.shape[0] is None else values.shape[0]
+
+
+def filled(values: tf.Tensor, width: int, fill: int) -> tf.Tensor:
+    """As many rows as ``values`` has, each ``width`` times ``fill``."""
+    return tf.fill([rows_of(values), width], fill)
+
+
+def zeros(values: tf.Tensor, width: int) -> tf.Tensor:
+    """As many rows as ``values`` has of ``width`` zeros each, made when the graph runs: a constant takes space."""
+    return tf.fill([rows_of(values), width], tf.maximum(tf.minimum(tf.reduce_min(values[:, :1]), 0), 0))
+
+
+def positions(values: tf.Tensor) -> tf.Tensor:
+    """0, 1, ... along a row: [1, n]; of a long row made when the graph runs."""
+    width = values.shape[1]
+    if width <= _LONGEST_CONSTANT:
+        return tf.range(width)[None]
+    return tf.cumsum(1 + zeros(values[:1], width), axis=1) - 1
 
 
 def within_rows(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
@@ -49,12 +80,16 @@ def within_rows(values: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     return tf.gather(values, index, axis=1, batch_dims=1)
 
 
+def window(values: tf.Tensor, start: tf.Tensor, width: int) -> tf.Tensor:
+    """``values[:, start : start + width]`` for a scalar ``start``; a slice would have no fixed size."""
+    return tf.gather(values, start + np.arange(width, dtype=np.int32), axis=1)
+
+
 def place(values: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
     """Adds each value at its index of a row of zeros: [batch, size]. What lies past the row must be 0."""
     index = tf.minimum(index, size - 1)
-    rows = values.shape[0]
-    if rows != 1:
-        rows = tf.shape(values)[0]
+    rows = rows_of(values)
+    if not isinstance(rows, int) or rows != 1:
         index += size * tf.range(rows)[:, None]
     placed = tf.scatter_nd(tf.reshape(index, [-1, 1]), tf.reshape(values, [-1]), tf.reshape(rows * size, [1]))
     return tf.reshape(placed, [-1, size])
@@ -62,9 +97,8 @@ def place(values: tf.Tensor, index: tf.Tensor, size: int) -> tf.Tensor:
 
 def shifted(values: tf.Tensor, by: int, fill: int) -> tf.Tensor:
     """``values[i + by]``, or ``fill`` where that lies outside: [batch, n]."""
-    size = values.shape[1]
-    padded = tf.pad(values, [[0, 0], [max(0, -by), max(0, by)]], constant_values=fill)
-    return tf.slice(padded, [0, max(0, by)], [-1, size])
+    outside = filled(values, abs(by), fill)
+    return tf.concat([values[:, by:], outside] if by > 0 else [outside, values[:, :by]], 1)
 
 
 def follow(links: tf.Tensor, start: tf.Tensor, steps: int) -> tf.Tensor:
@@ -74,13 +108,16 @@ def follow(links: tf.Tensor, start: tf.Tensor, steps: int) -> tf.Tensor:
         links: int32 [batch, n], where to go from each index.
         start: int32 [batch, 1].
     """
-    path, width = start, 1
-    while width < steps:
-        path = tf.concat([path, within_rows(links, path)], 1)
-        width *= 2
-        if width < steps:
-            links = within_rows(links, links)
-    return tf.slice(path, [0, 0], [-1, steps])
+    number = tf.range(steps)[None]
+
+    def further(width: tf.Tensor, path: tf.Tensor, links: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        so_far = within_rows(path, tf.maximum(number - width, tf.zeros_like(path)))
+        path = tf.where(number < width, path, within_rows(links, so_far))
+        return 2 * width, path, within_rows(links, links)
+
+    return tf.while_loop(lambda width, *_: width < steps, further, [tf.constant(1), tf.tile(start, [1, steps]), links])[
+        1
+    ]
 
 
 class Utf8(NamedTuple):
@@ -105,32 +142,29 @@ def read_utf8(text: tf.Tensor, end: tf.Tensor, *, maximal_subparts: bool, runs: 
     """Finds the characters of a buffer of bytes (Unicode 16, table 3-7), all at once, as if one started at every byte.
 
     Args:
-        text: int32 [batch, n], bytes.
+        text: int32 [batch, n + 3], bytes, or NO_BYTE behind the buffer; the last three are only looked at.
         end: int32 [batch, 1], how many of them are text.
         maximal_subparts: how much counts as one where the text is not UTF-8: the start of a character so far as it is
             good, as in Python and the browser (True), or each byte by itself, as in SentencePiece (False).
-        runs: int32 [batch, n]; a character lies within bytes of an equal number.
+        runs: int32 [batch, n + 3]; a character lies within bytes of an equal number.
     """
-    size = text.shape[1]
-    following = [shifted(text, by, _NO_BYTE) for by in range(1, 4)]
-    state = look_up(_first_states(), look_up(_byte_classes(), text))
-    for by, byte in enumerate(following, start=1):
-        kind = look_up(_byte_classes(), byte)
+    size = text.shape[1] - 3
+    kinds = look_up(_byte_classes(), text)
+    state = look_up(_first_states(), kinds[:, :size])
+    for by in range(1, 4):
+        kind = kinds[:, by : size + by]
         if runs is not None:
-            kind = tf.where(tf.equal(shifted(runs, by, 0), runs) | tf.equal(byte, _NO_BYTE), kind, _ASCII)
+            kind = tf.where(tf.equal(runs[:, by : size + by], runs[:, :size]) | tf.equal(kind, _END), kind, _ASCII)
         state = look_up(_next_states(), state * _CLASSES + kind)
-    points = tf.where(tf.equal(state, _DONE_1), text, MALFORMED)
-    bits, marks = text, 0
-    for by, byte in enumerate(following, start=1):
-        bits = bits * 64 + byte
+    points = tf.where(tf.equal(state, _DONE_1), text[:, :size], MALFORMED)
+    bits, marks = text[:, :size], 0
+    for by in range(1, 4):
+        bits = bits * 64 + text[:, by : size + by]
         marks = marks * 64 + 0x80
         lead = (0xC0, 0xE0, 0xF0)[by - 1] << 6 * by
         points = tf.where(tf.equal(state, _DONE_1 + by), bits - (lead + marks), points)
-    # a character that the buffer cuts starts in its last three bytes
-    tail = min(size, 3)
-    position = tf.range(size)[None]
-    cut = tf.where(tf.equal(state[:, size - tail :], _CUT), position[:, size - tail :], size)
-    end = tf.minimum(end, tf.reduce_min(cut, axis=1, keepdims=True))
+    position = positions(state)
+    end = tf.minimum(end, tf.reduce_min(tf.where(tf.equal(state, _CUT), position, end), axis=1, keepdims=True))
     good = look_up(np.array([1, 2, 3, 4] + [1] * (_STATES - 4), np.int32), state)
     inside = _reached(good)
     if maximal_subparts:
@@ -168,8 +202,9 @@ def utf8_bytes(points: tf.Tensor) -> list[tf.Tensor]:
 
 def _reached(sizes: tf.Tensor) -> tf.Tensor:
     """1 at the bytes that belong to a character which starts before them."""
-    reached = [tf.cast(shifted(sizes, -by, 1) > by, tf.int32) for by in (1, 2, 3)]
-    return tf.maximum(tf.maximum(reached[0], reached[1]), reached[2])
+    before = tf.concat([filled(sizes, 3, 1), sizes], 1)
+    by_1, by_2, by_3 = (before[:, 3 - by : -by] > by for by in (1, 2, 3))
+    return tf.cast(by_1 | by_2 | by_3, tf.int32)
 
 
 def _byte_classes() -> NDArray[np.int32]:
@@ -188,9 +223,9 @@ def _byte_classes() -> NDArray[np.int32]:
         (0xF1, _FOUR),
         (0xF4, _F4),
         (0xF5, _NEVER),
-        (_NO_BYTE, _END),
+        (NO_BYTE, _END),
     )
-    classes = np.zeros(_NO_BYTE + 1, np.int32)
+    classes = np.zeros(NO_BYTE + 1, np.int32)
     for first, kind in ranges:
         classes[first:] = kind
     return classes

@@ -3,7 +3,8 @@
 Everything is in code points, not bytes: a text of 75 bytes with twelve spaces is 78 symbols, but 102 bytes once the
 spaces are "▁". Two automata share one layout, the double array (Aoe 1989, "An efficient digital search algorithm by
 using a double-array structure"): the state is an offset, its edge by symbol s is cell ``offset + s``, and the edge
-exists if ``check[cell] == offset``.
+exists if ``symbols[cell] == s``. A symbol says as much as the state it comes from, which others store here, because no
+two states share an offset; and it takes half the space.
 
 - The normalisation rules. The file has them as a Darts trie over bytes, 180 KB for nmt_nfkc, nearly all of it Hangul
   syllables spelt in letters and letters with combining marks. Here the value of a rule is the sum of what its edges say
@@ -33,12 +34,13 @@ MALFORMED = 0xD800
 # A normalisation rule's value is a code point or, from here on, a string of several or none.
 FIRST_STRING = 0x110000
 
-_PAGE = 64
+PAGE = 16
 _CANDIDATES = 256  # offsets tried at once
 _LAST_CODE_POINT = 0x10FFFF
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 1, 2, 3, 4, 5, 6  # ModelProto.SentencePiece.Type
 _UNKNOWN_PENALTY = np.float32(10.0)  # kUnkPenalty of the library's unigram_model.cc
 NO_SCORE = np.float32(-1e30)
+NO_PIECE, UNKNOWN_PIECE = -2, -1
 
 Ints = NDArray[np.int32]
 
@@ -56,22 +58,33 @@ class Model:
 
 @dataclass(frozen=True)
 class Pages:
-    """A property of each code point: ``cells[pages[min(point // 64, last)] + point % 64]``."""
+    """A property of each code point, in pages of 16, of which 16 make a volume; equal ones are stored once.
 
+    Property of a code point: ``cells[pages[volumes[min(point // 256, last)] + point // 16 % 16] + point % 16]``.
+    """
+
+    volumes: Ints
     pages: Ints
     cells: Ints
 
     @classmethod
     def of(cls, values: Mapping[int, int]) -> Pages:
-        """Code points that ``values`` does not name have property 0; equal pages are stored once."""
-        contents: dict[int, list[int]] = {}
+        """Code points that ``values`` does not name have property 0."""
+        last = max(values, default=0) // PAGE**2 + 1  # whatever lies above is on empty pages
+        cells = [0] * min((last + 1) * PAGE**2, _LAST_CODE_POINT + 1)
         for point, value in values.items():
-            contents.setdefault(point // _PAGE, [0] * _PAGE)[point % _PAGE] = value
-        empty = (0,) * _PAGE
-        last = min(max(contents, default=0) + 1, _LAST_CODE_POINT // _PAGE)  # whatever lies above is on an empty page
-        offsets: dict[tuple[int, ...], int] = {}
-        pages = [offsets.setdefault(tuple(contents.get(page, empty)), len(offsets) * _PAGE) for page in range(last + 1)]
-        return cls(_ints(pages), _ints([value for content in offsets for value in content]))
+            cells[point] = value
+        pages, cells = _shared(cells)
+        volumes, pages = _shared(pages)
+        return cls(_ints(volumes), _ints(pages), _ints(cells))
+
+
+def _shared(values: list[int]) -> tuple[list[int], list[int]]:
+    """Where each sixteen values start in a list that has equal sixteens but once; and that list."""
+    offsets: dict[tuple[int, ...], int] = {}
+    sixteens = [tuple(values[start : start + PAGE]) for start in range(0, len(values), PAGE)]
+    starts = [offsets.setdefault(sixteen, len(offsets) * PAGE) for sixteen in sixteens]
+    return starts, [value for sixteen in offsets for value in sixteen]
 
 
 @dataclass(frozen=True)
@@ -79,13 +92,13 @@ class DoubleArray:
     """Edges of an automaton; offset 0 is the state without edges.
 
     Attributes:
-        check: int32 [cells], the offset of the state that the edge leaves, or -1.
+        symbols: int32 [cells], what the edge in this cell reads, or a number above all symbols where there is none.
         following: int32 [cells], the offset of the state that it leads to.
         edges: the cell of every (state, symbol) that was given.
         offsets: of every state that was given.
     """
 
-    check: Ints
+    symbols: Ints
     following: Ints
     edges: dict[tuple[int, int], int]
     offsets: list[int]
@@ -117,13 +130,13 @@ class DoubleArray:
             offset = offsets[number] = int(candidates[np.argmax(possible)])
             used[offset + labels] = taken[offset] = True
         size = max(offsets) + symbols  # any state may be asked about any symbol
-        check, following = np.full(size, -1, np.int32), np.zeros(size, np.int32)
+        read, following = np.full(size, symbols, np.int32), np.zeros(size, np.int32)
         edges: dict[tuple[int, int], int] = {}
         for number, state in enumerate(states):
             for symbol, target in state.items():
                 cell = edges[number, symbol] = offsets[number] + symbol
-                check[cell], following[cell] = offsets[number], offsets[target]
-        return cls(check, following, edges, offsets)
+                read[cell], following[cell] = symbol, offsets[target]
+        return cls(read, following, edges, offsets)
 
 
 @dataclass(frozen=True)
@@ -133,14 +146,16 @@ class RuleTables:
     Attributes:
         classes: the class of a code point.
         added: int32 [classes], value of the code point alone minus the code point.
-        symbols: int32 [classes], its symbol where it follows others in a rule, 0 where it never does.
-        firsts, first_added: int32 [classes], the state after it where a rule of several starts with it, and what it
-            adds to that rule's value.
+        symbols: int32 [m], its symbol where it follows others in a rule, 0 where it never does. Those classes that are
+            in no rule of several code points come last, and have no entry but the last.
+        firsts, first_added: int32 [m], the state after it where a rule of several starts with it, and what it adds to
+            that rule's value.
         longer: the edges that follow.
         edge_added, final_added: int32 [cells], what an edge adds, and what is added to that where a rule ends (-1:
             none ends here).
         depth: most code points in a rule.
-        string_starts, string_lengths: int32 [strings], where the value FIRST_STRING + i starts in ``strings``.
+        string_starts, string_lengths: int32 [1 + strings], where the value FIRST_STRING + i starts in ``strings``, and
+            how long it is, at 1 + i; at 0, for the values that are code points, the length 1.
         strings: int32, code points.
     """
 
@@ -166,10 +181,9 @@ class PieceTables:
         symbols: of a code point; 0 for those in no piece.
         root: the state at the start of a piece.
         trie: its edges.
-        scores: float32 [cells], of the piece that ends with this edge, or NO_SCORE. An edge from the root always has
-            one: that of the unknown piece where no other is.
-        ids: int32 [cells], of that piece, or -1 for the unknown one.
-        lengths: int32 [cells], symbols from the root.
+        ids: int32 [cells], the piece that ends with this edge: NO_PIECE if none does, UNKNOWN_PIECE if it is the
+            unknown one. An edge from the root always ends one.
+        scores: float32 [2 + vocabulary], of each id from NO_PIECE on.
         longest: symbols in the longest piece.
         byte_ids: int32 [256].
     """
@@ -177,9 +191,8 @@ class PieceTables:
     symbols: Pages
     root: int
     trie: DoubleArray
-    scores: NDArray[np.float32]
     ids: Ints
-    lengths: Ints
+    scores: NDArray[np.float32]
     longest: int
     byte_ids: Ints
 
@@ -234,28 +247,33 @@ def rule_tables(rules: Mapping[str, str]) -> RuleTables:
     followers = sorted({character for key in values for character in key[1:]})
     symbol_of = {character: 1 + index for index, character in enumerate(followers)}
     longer = DoubleArray.of([{symbol_of[c]: edge.target for c, edge in state.edges.items()} for state in states])
-    edge_added = np.zeros(len(longer.check), np.int32)
-    final_added = np.full(len(longer.check), -1, np.int32)
+    edge_added = np.zeros(len(longer.symbols), np.int32)
+    final_added = np.full(len(longer.symbols), -1, np.int32)
     for number, state in enumerate(states):
         for character, edge in state.edges.items():
             cell = longer.edges[number, symbol_of[character]]
             edge_added[cell], final_added[cell] = edge.added, states[edge.target].final
-    properties: dict[tuple[int, int, int, int], int] = {(0, 0, 0, 0): 0}
-    classes: dict[int, int] = {}
+    alone = (0, 0, 0)  # in no rule of several
+    properties: dict[int, tuple[int, tuple[int, int, int]]] = {}  # of a code point
     for character in sorted({key for key in values if len(key) == 1} | set(followers) | set(first_edges)):
-        first = first_edges.get(character)
-        entry = (
-            values.get(character, ord(character)) - ord(character),
+        point, first = ord(character), first_edges.get(character)
+        in_longer = (
             symbol_of.get(character, 0),
             longer.offsets[first.target] if first else 0,
             first.added if first else 0,
         )
-        classes[ord(character)] = properties.setdefault(entry, len(properties))
-    added, symbols, firsts, first_added = (_ints(column) for column in zip(*properties, strict=True))
-    lengths = [len(text) for text in numbers]
+        properties[point] = values.get(character, point) - point, in_longer
+    distinct = set(properties.values()) - {(0, alone)}
+    entries = [(0, alone), *sorted(distinct, key=lambda entry: (entry[1] == alone, entry))]
+    numbers_of = {entry: number for number, entry in enumerate(entries)}
+    columns = [alone, *(in_longer for _, in_longer in entries if in_longer != alone), alone]
+    symbols, firsts, first_added = (_ints(column) for column in zip(*columns, strict=True))
+    joined = ""
+    for text in sorted(numbers, key=len, reverse=True):
+        joined += "" if text in joined else text
     return RuleTables(
-        Pages.of(classes),
-        added,
+        Pages.of({point: numbers_of[entry] for point, entry in properties.items()}),
+        _ints([added for added, _ in entries]),
         symbols,
         firsts,
         first_added,
@@ -263,9 +281,9 @@ def rule_tables(rules: Mapping[str, str]) -> RuleTables:
         edge_added,
         final_added,
         max(map(len, rules), default=1),
-        _ints(np.cumsum([0, *lengths[:-1]]) if lengths else [0]),
-        _ints(lengths or [0]),
-        _ints([ord(character) for text in numbers for character in text] or [0]),
+        _ints([0, *(joined.index(text) for text in numbers)]),
+        _ints([1, *map(len, numbers)]),
+        _ints([ord(character) for character in joined] or [0]),
     )
 
 
@@ -279,15 +297,15 @@ def piece_tables(model: Model) -> PieceTables:
     alphabet = sorted({character for text in spelt for character in text})
     symbol_of = {character: 1 + index for index, character in enumerate(alphabet)}
     states: list[dict[int, int]] = [{}]
-    ends: dict[int, tuple[int, np.float32]] = {}  # state: id, score
-    depths = [0]
+    ends: dict[int, int] = {}  # state: id
+    scores = np.full(len(model.pieces) - NO_PIECE, NO_SCORE)
+    scores[UNKNOWN_PIECE - NO_PIECE] = lowest - _UNKNOWN_PENALTY
 
     def state_after(symbols: Iterable[int]) -> int:
         state = 0
         for symbol in symbols:
             if symbol not in states[state]:
                 states[state][symbol] = len(states)
-                depths.append(depths[state] + 1)
                 states.append({})
             state = states[state][symbol]
         return state
@@ -296,26 +314,22 @@ def piece_tables(model: Model) -> PieceTables:
         score = np.float32(model.pieces[index][1])
         if model.pieces[index][2] == _USER_DEFINED:  # a bonus, so that it wins over its parts
             score = np.float32(len(text.encode()) * highest - np.float32(0.1))
-        ends[state_after(symbol_of[character] for character in text)] = index, score
+        scores[index - NO_PIECE] = score
+        ends[state_after(symbol_of[character] for character in text)] = index
     for symbol in range(len(alphabet) + 1):
-        ends.setdefault(state_after([symbol]), (-1, lowest - _UNKNOWN_PENALTY))
+        ends.setdefault(state_after([symbol]), UNKNOWN_PIECE)
     trie = DoubleArray.of(states)
-    cells = len(trie.check)
-    scores, ids, lengths = np.full(cells, NO_SCORE), np.full(cells, -1, np.int32), np.ones(cells, np.int32)
+    ids = np.full(len(trie.symbols), NO_PIECE, np.int32)
     for (state, symbol), cell in trie.edges.items():
-        target = states[state][symbol]
-        lengths[cell] = depths[target]
-        if target in ends:
-            ids[cell], scores[cell] = ends[target]
+        ids[cell] = ends.get(states[state][symbol], NO_PIECE)
     byte_ids = {int(text[3:5], 16): index for index, (text, _, kind) in enumerate(model.pieces) if kind == _BYTE}
     return PieceTables(
         Pages.of({ord(character): symbol for character, symbol in symbol_of.items()}),
         trie.offsets[0],
         trie,
-        scores,
         ids,
-        lengths,
-        max(depths),
+        scores,
+        max(map(len, spelt), default=1),
         _ints([byte_ids[byte] for byte in range(256)]),
     )
 

@@ -39,7 +39,7 @@ AWKWARD = [
     b"\xc3 \xa9",
     b"\xe2\x82 \xf0\x9f\x98",
     b"\xed\xa0\x80\xf4\x90\x80\x80\xc0\xaf\xe0\x80\xaf",  # surrogate, too high, too long
-    (b"The whole buffer is full of this text, to the very last byte of it. " * 3)[: parity.BUFFER],
+    ("The whole buffer is full of this text, to the very last byte: é. ".encode() * 9 + b"!!")[: parity.BUFFER],
 ]
 
 BYTES = st.one_of(
@@ -50,6 +50,7 @@ BYTES = st.one_of(
         b"".join
     ),
     st.sampled_from(AWKWARD),
+    st.builds(lambda part, times, rest: part * times + rest, st.binary(max_size=8), st.integers(0, 90), st.binary()),
 )
 
 
@@ -101,7 +102,7 @@ NAMES = ("nmt_nfkc", "identity", "characters")
 @given(text=BYTES, name=st.sampled_from(NAMES))
 @example(text=AWKWARD[-1], name="nmt_nfkc")
 def test_any_bytes_have_the_ids_of_the_library(text: bytes, name: str, tokenizers: dict, lite: dict) -> None:
-    wrong, _ = parity.encoding_differences(lite[name], tokenizers[name], [text.rstrip(b"\0")])
+    wrong, _ = parity.encoding_differences(lite[name], tokenizers[name], [text[: parity.BUFFER].rstrip(b"\0")])
     assert not wrong
 
 
@@ -119,8 +120,8 @@ def test_any_ids_have_the_text_of_the_tokeniser(data: st.DataObject, name: str, 
 def test_sentences_and_awkward_texts_in_both_runtimes(name: str, tokenizers: dict, graphs: dict, lite: dict) -> None:
     source = random.Random(1)
     texts = [text.encode() for text in SENTENCES[:100]] + [text.rstrip(b"\0") for text in AWKWARD]
-    texts += [parity.prepared(parity.random_text(source)) for _ in range(200)]
-    texts += [parity.prepared(parity.random_bytes(source)) for _ in range(200)]
+    texts += [parity.prepared(parity.random_text(source), source) for _ in range(150)]
+    texts += [parity.prepared(parity.random_bytes(source), source) for _ in range(150)]
     ids = [parity.library_ids(tokenizers[name], text)[: parity.IDS] for text in texts]
     ids += [parity.random_ids(tokenizers[name], source) for _ in range(300)]
     for runtime in (lite[name], parity.TensorFlowRuntime(graphs[name])):
@@ -148,7 +149,7 @@ def test_the_tables_of_an_nfkc_model_are_smaller_than_its_file(tokenizers: dict,
 
 def test_quantisation_leaves_the_tables_alone(tokenizers: dict, graphs: dict) -> None:
     tokenizer = tokenizers["nmt_nfkc"]
-    encode_file, decode_file = parity.lite_files(graphs["nmt_nfkc"], 192, 576, [tf.lite.Optimize.DEFAULT])
+    encode_file, decode_file = parity.lite_files(graphs["nmt_nfkc"], 192, 192, [tf.lite.Optimize.DEFAULT])
     encode, decode = parity.runner(encode_file), parity.runner(decode_file)
     for sentence in SENTENCES[:200]:
         ids, length, _ = encode(parity.padded([sentence.encode()], 192, np.uint8)[0])
@@ -172,7 +173,7 @@ def test_quantisation_leaves_the_tables_alone(tokenizers: dict, graphs: dict) ->
 )
 def test_settings_of_the_model_file(options: dict) -> None:
     tokenizer = trained(**options)
-    runtime = parity.LiteRuntime(in_graph(tokenizer))
+    runtime = parity.TensorFlowRuntime(in_graph(tokenizer))
     source = random.Random(2)
     parts = [
         "<foo>",
@@ -191,7 +192,7 @@ def test_settings_of_the_model_file(options: dict) -> None:
         "x\u00ad",
         "…",
     ]
-    texts = ["".join(source.choices(parts, k=source.randint(0, 12))).encode() for _ in range(500)]
+    texts = ["".join(source.choices(parts, k=source.randint(0, 90))).encode() for _ in range(300)]
     assert parity.encoding_differences(runtime, tokenizer, texts)[0] == []
     ids = [parity.random_ids(tokenizer, source) for _ in range(300)]
     assert parity.decoding_differences(runtime, tokenizer, ids)[0] == []
@@ -240,7 +241,7 @@ def test_few_ids_are_those_of_the_text_up_to_there(name: str, tokenizers: dict, 
         encoded = graphs[name].encode(strings_to_bytes(tf.constant([text]), 64), size)
         length = int(encoded.lengths[0])
         assert encoded.ids[0].numpy().tolist() == whole[:length] + [0] * (size - length)
-        assert length + int(encoded.left_out[0]) == len(whole)
+        assert (encoded.left_out[0] > 0) == (length < len(whole))
         assert size - length < 4  # bytes of a character stay together
         assert tokenizers[name].decode(whole[:length]).encode() in text + b" "
 
@@ -263,8 +264,9 @@ def test_a_batch_of_strings_there_and_back(name: str, tokenizers: dict, graphs: 
 
 
 def property_of(pages: tables.Pages, character: str) -> int:
-    page, place = divmod(ord(character), 64)
-    return int(pages.cells[pages.pages[min(page, len(pages.pages) - 1)] + place])
+    page, place = divmod(ord(character), tables.PAGE)
+    volume, page = divmod(page, tables.PAGE)
+    return int(pages.cells[pages.pages[pages.volumes[min(volume, len(pages.volumes) - 1)] + page] + place])
 
 
 def test_a_transducer_adds_up_to_the_value_of_each_key() -> None:
@@ -278,16 +280,15 @@ def test_a_transducer_adds_up_to_the_value_of_each_key() -> None:
         state, total, cell = int(result.firsts[kind[0]]), int(result.first_added[kind[0]]), 0
         for follower in kind[1:]:
             cell = state + int(result.symbols[follower])
-            assert result.longer.check[cell] == state
+            assert result.longer.symbols[cell] == result.symbols[min(follower, len(result.symbols) - 1)]
             total, state = total + int(result.edge_added[cell]), int(result.longer.following[cell])
         return total + int(result.final_added[cell])
 
     def text(number: int) -> str:
         if number < tables.FIRST_STRING:
             return chr(number)
-        start, length = (
-            int(column[number - tables.FIRST_STRING]) for column in (result.string_starts, result.string_lengths)
-        )
+        string = number - tables.FIRST_STRING + 1
+        start, length = int(result.string_starts[string]), int(result.string_lengths[string])
         return "".join(map(chr, result.strings[start : start + length]))
 
     assert {key: text(value(key)) for key in rules} == rules
@@ -310,6 +311,6 @@ def test_a_double_array_has_exactly_its_edges(states: list[dict[int, int]]) -> N
         offset = array.offsets[number]
         assert (offset == 0) == (not state)
         for symbol in range(1 + max((symbol for state in states for symbol in state), default=0)):
-            assert (array.check[offset + symbol] == offset) == (symbol in state)
+            assert (array.symbols[offset + symbol] == symbol) == (symbol in state)
     used = [offset for offset in array.offsets if offset]
     assert len(set(used)) == len(used)
