@@ -22,6 +22,7 @@ from nlpseq.errors import UserError
 CHAR_LM = ("nlpseq", "keras", "keras-jit", "keras-replicas", "pytorch")
 TRANSLATION = ("nlpseq", "pytorch")
 PRECISIONS = ("float32", "bfloat16")
+TWINS = ("float32", "int8", "none")
 TEXTS = click.Path(exists=True, dir_okay=False, path_type=Path)
 TEXTS_HELP = "Lines of UTF-8, or the first column of a table with tabs; may be .gz."
 
@@ -196,8 +197,12 @@ def runtimes(model: Path, texts: Path | None, count: int, signatures: Sequence[s
 @click.option("--texts", type=TEXTS, show_default="everyday English", help=TEXTS_HELP)
 @click.option("--pieces", type=click.IntRange(2), default=15, help="Of a source that is translated, its end counted.")
 @click.option("--rounds", type=click.IntRange(1), default=15, help="In which everybody answers every call once.")
-def latency(names: Sequence[str], texts: Path | None, pieces: int, rounds: int) -> None:
-    """What a call of exported models costs on one thread.
+@click.option("--twins", type=Listed(TWINS), default="float32,int8", help=f"In PyTorch, of {', '.join(TWINS)}.")
+@click.option("--trained", metavar="MODEL", help="Folder with model.keras, for the twins of a file that has none.")
+def latency(
+    names: Sequence[str], texts: Path | None, pieces: int, rounds: int, twins: Sequence[str], trained: str | None
+) -> None:
+    """What a call of exported models costs on one thread, side by side with twins in PyTorch.
 
     A MODEL is a name, a folder or an exported file; models of the same task take turns.
     """
@@ -209,15 +214,23 @@ def latency(names: Sequence[str], texts: Path | None, pieces: int, rounds: int) 
     lines = read_texts(texts, latency.MOST_TEXTS) if texts else list(SENTENCES)
     if not lines:
         raise click.UsageError(f"--texts {texts}: there is no text")
+    kinds = [kind for kind in twins if kind != "none"]
     by_task: dict[str, dict[str, models.Model]] = {}
     for name in dict.fromkeys(names):
         model = models.find(name)
         by_task.setdefault(model.task, {})[name] = model
-    for task, found in by_task.items():
-        contenders = latency.exported_contenders(found)
-        print(
-            f"## {task}\n\n{latency.compare(next(iter(found.values())), contenders, lines, pieces, rounds)}", flush=True
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        for task, found in by_task.items():
+            contenders = latency.exported_contenders(found)
+            if kinds and _has_pytorch():
+                given = models.find(trained) if trained else None
+                added, missing = latency.twin_contenders(
+                    found, given if given and given.task == task else None, kinds, Path(folder)
+                )
+                contenders += added
+                print("".join(f"{task}: twins are left out: {why}\n" for why in missing), end="", file=sys.stderr)
+            answers = latency.compare(next(iter(found.values())), contenders, lines, pieces, rounds)
+            print(f"## {task}\n\n{answers}", flush=True)
 
 
 @main.command("fuzz")

@@ -1,4 +1,4 @@
-"""What a call of exported models costs, side by side, warm, each on one thread.
+"""What a call of exported models costs, side by side with twins in PyTorch, warm, each on one thread.
 
 Every contender has a process of its own (:mod:`benchmarks.latency_worker`), and is asked what all others are asked: a
 text goes in, and text or a label comes out, so that reading and writing pieces counts. In each round everybody answers
@@ -84,14 +84,12 @@ class Contender:
     Attributes:
         name: in the tables.
         kind: ``exported``, or a twin's: see :mod:`benchmarks.latency_worker`.
-        path: of the exported file, or of the twin's weights.
-        file_bytes: what would be shipped.
+        path: of the exported file, or of the twin's parts.
     """
 
     name: str
     kind: str
     path: str
-    file_bytes: int
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ class Worker:
         )
 
     def ready(self) -> dict[str, Any]:
-        """What it says of itself when it stands."""
+        """What it says of itself when it stands: ``file_bytes``, and maybe a ``note``."""
         return self._line()
 
     def ask(self, call: Call) -> Answer:
@@ -204,7 +202,7 @@ def compare(
     results: dict[str, tuple[Case, list[Row]]] = {}
     shares: list[float] = []
     with Workers(contenders) as workers:
-        said = [fact for worker in workers.values() if (fact := worker.ready().get("note"))]
+        facts = {name: worker.ready() for name, worker in workers.items()}
 
         def ask(name: str, call: Call) -> Answer:
             answer = workers[name].ask(call)
@@ -214,8 +212,9 @@ def compare(
         for case in cases(model, texts, pieces):
             results[case.name] = case, rows(case, measure(case, list(workers), rounds, ask))
         peaks = {name: worker.peak_bytes() for name, worker in workers.items()}
-    notes = "\n".join([*said, disturbance(shares)])
-    return f"{table(results)}\n{sizes(contenders, peaks)}\n{notes}\n"
+    notes = [fact["note"] for fact in facts.values() if "note" in fact]
+    files = {name: fact["file_bytes"] for name, fact in facts.items()}
+    return "\n".join([table(results), sizes(files, peaks), *notes, disturbance(shares), ""])
 
 
 Asked = Callable[[str, Call], Answer]
@@ -286,11 +285,10 @@ def table(results: Mapping[str, tuple[Case, Sequence[Row]]]) -> str:
     return markdown(head, lines)
 
 
-def sizes(contenders: Sequence[Contender], peaks: Mapping[str, int]) -> str:
-    """File and memory of each contender as a Markdown table."""
+def sizes(files: Mapping[str, int], peaks: Mapping[str, int]) -> str:
+    """File and memory of each contender, in bytes, as a Markdown table."""
     lines = [
-        [one.name, f"{one.file_bytes / 1e6:.2f}", f"{peaks[one.name] / 1e6:,.0f}" if peaks[one.name] else ""]
-        for one in contenders
+        [name, f"{size / 1e6:.2f}", f"{peaks[name] / 1e6:,.0f}" if peaks[name] else ""] for name, size in files.items()
     ]
     return markdown(["contender", "file MB", "peak MB"], lines)
 
@@ -382,8 +380,34 @@ def exported_contenders(found: Mapping[str, models.Model]) -> list[Contender]:
         file = model.exported_file
         assert file is not None
         name = model.name if names.count(model.name) == 1 else asked
-        result.append(Contender(name, EXPORTED, str(file.resolve()), file.stat().st_size))
+        result.append(Contender(name, EXPORTED, str(file.resolve())))
     return result
+
+
+def twin_contenders(
+    found: Mapping[str, models.Model], trained: models.Model | None, kinds: Sequence[str], folder: Path
+) -> tuple[list[Contender], list[str]]:
+    """Twins in PyTorch of the first of the models whose training's model is there.
+
+    Args:
+        trained: that model, where none of the others is to be asked.
+        kinds: of float32, int8.
+        folder: for their parts, as long as they run.
+
+    Returns:
+        The twins, and why there are none.
+    """
+    from benchmarks import twins
+
+    model = trained or next((model for model in found.values() if model.keras_file), None)
+    if model is None:
+        return [], ["no folder has model.keras, whose weights they take: give one with --trained"]
+    file = folder / f"{model.task}.npz"
+    try:
+        twins.write(model, file)
+    except ValueError as error:
+        return [], [str(error)]
+    return [Contender(f"PyTorch {kind}", f"pytorch-{kind}", str(file)) for kind in kinds], []
 
 
 def disturbance(shares: Sequence[float]) -> str:

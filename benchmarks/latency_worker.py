@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks import memory
@@ -19,7 +20,13 @@ _MEASURABLE = 0.2  # seconds between two looks at how busy others are: the clock
 
 
 class Answerer(Protocol):
-    """What every contender can be asked; the answer is what can be compared, "" where it is drawn at random."""
+    """What every contender can be asked; the answer is what can be compared, "" where it is drawn at random.
+
+    Attributes:
+        facts: ``file_bytes``, what would be shipped, and maybe a ``note`` to print.
+    """
+
+    facts: dict[str, Any]
 
     def answer(self, do: str, text: str, **options: Any) -> str: ...
 
@@ -31,6 +38,7 @@ class Exported:
         from nlpseq.runtime import models
 
         self._predictor = models.load(file)
+        self.facts = {"file_bytes": Path(file).stat().st_size}
 
     def answer(self, do: str, text: str, **options: Any) -> str:
         if do == "translate":
@@ -44,10 +52,12 @@ class Exported:
 
 
 def contender(kind: str, path: str) -> Answerer:
-    """By the name of its kind."""
+    """By the name of its kind: an exported file, or a twin's parts."""
     if kind == "exported":
         return Exported(path)
-    raise ValueError(f"there is no contender of the kind '{kind}'")
+    from benchmarks import pytorch_inference
+
+    return pytorch_inference.load(path, kind)
 
 
 class Load:
@@ -75,7 +85,7 @@ def main() -> None:
         print(json.dumps(value), file=answers, flush=True)
 
     one = contender(sys.argv[1], sys.argv[2])
-    say(getattr(one, "facts", {}))
+    say(one.facts)
     load = Load()
     for line in sys.stdin:
         call = json.loads(line)

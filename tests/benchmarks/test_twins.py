@@ -1,0 +1,117 @@
+"""Twins for using a model are the same network: logits, texts and labels of the Keras model, with any weights."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from nlpseq.tasks import task_class
+from nlpseq.tasks.base import Vocabulary
+
+from benchmarks import latency, tensorflow_contenders, twins
+from nlpseq.config import from_toml
+from nlpseq.data.samples import phrasebook
+from nlpseq.runtime import models
+from nlpseq.text.tokenizers import Characters, SentencePiece
+
+pytest.importorskip("torch")
+
+from benchmarks import pytorch_inference
+from benchmarks.pytorch_inference import FLOAT32, INT8
+
+TEXTS = ("Where is the station?", "I would like two tickets, please.", "Zoë")
+SIZES: dict[str, list[str]] = {
+    "translation": ["units=8", "embedding=6", "encoder_layers=2", "decoder_layers=3"],
+    "translation-plain": ["units=8", "embedding=6", "bidirectional=false", "tie_embeddings=false", "decoder_layers=1"],
+    "sentiment": ["units=8", "embedding=6"],
+    "sentiment-plain": ["units=8", "embedding=6", "bidirectional=false", "layers=2"],
+    "char-lm": ["units=8", "embedding=6", "layers=3"],
+}
+
+
+@pytest.fixture(scope="module")
+def pieces() -> SentencePiece:
+    return SentencePiece.train([source for source, _ in phrasebook.pairs()][:2000], 400)
+
+
+def trained(kind: str, pieces: SentencePiece) -> tuple[Any, Any, Vocabulary]:
+    """A task, its network with weights that no initialiser gives, and a vocabulary."""
+    name = kind.removesuffix("-plain")
+    task_type = task_class(name)
+    task = task_type(from_toml(task_type.config_type, None, [f"model.{setting}" for setting in SIZES[kind]]))
+    tokenizers: dict[str, Any] = {"text": Characters(sorted(set("".join(TEXTS[:2]) + "\n")))}
+    if name != "char-lm":
+        tokenizers = dict.fromkeys(("source", "target") if name == "translation" else ("text",), pieces)
+    vocabulary = Vocabulary(tokenizers, ("bad", "good", "neither") if name == "sentiment" else ())
+    network = task.build_model(vocabulary)
+    tensorflow_contenders.load(network, weights)
+    return task, network, vocabulary
+
+
+def weights(path: str, shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(zlib.crc32(path.encode())).normal(0, 0.5, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_a_twin_says_what_the_keras_model_says(kind: str, pieces: SentencePiece, tmp_path: Path) -> None:
+    task, network, vocabulary = trained(kind, pieces)
+    arrays: dict[str, Any] = {**twins.parts(task, network, vocabulary, beam=3)}
+    np.savez(tmp_path / "parts.npz", **arrays)
+    # Loading compares logits.
+    twin, predictor = pytorch_inference.load(str(tmp_path / "parts.npz"), FLOAT32), task.predictor(network, vocabulary)
+    for text in TEXTS:
+        if task.name == "translation":
+            assert twin.answer("translate", text, greedy=True) == predictor.translate(text, beam=1).text
+            assert twin.answer("translate", text, greedy=False) == predictor.translate(text, beam=3).text
+        elif task.name == "sentiment":
+            assert twin.answer("classify", text) == predictor.classify(text).label
+        else:
+            twin.answer("generate", text, length=20, temperature=0.8, top_k=1, top_p=0.5)
+            assert twin.written == predictor.generate(text, length=20, temperature=0).text
+            (nats,) = predictor.nats([("", text)])
+            assert float(twin.answer("score", text)) == pytest.approx(nats / len(text), abs=0.006)
+
+
+@pytest.mark.parametrize("kind", ["translation", "sentiment", "char-lm"])
+def test_a_quantised_twin_is_near(kind: str, pieces: SentencePiece, tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {**twins.parts(*trained(kind, pieces), beam=3)}
+    np.savez(tmp_path / "parts.npz", **arrays)
+    twin = pytorch_inference.load(str(tmp_path / "parts.npz"), INT8)
+    apart = float(twin.facts["note"].rpartition(" ")[2].rstrip("."))
+    assert 0 < apart < 0.5
+    assert twin.facts["file_bytes"] > arrays["tokenizer " + ("source" if kind == "translation" else "text")].nbytes
+
+
+def test_a_twin_with_other_weights_is_refused(pieces: SentencePiece, tmp_path: Path) -> None:
+    arrays: dict[str, Any] = {**twins.parts(*trained("sentiment", pieces), beam=0)}
+    arrays["weight classes/bias"] = arrays["weight classes/bias"] + np.float32([0, 0.01, 0])
+    np.savez(tmp_path / "parts.npz", **arrays)
+    with pytest.raises(ValueError, match=r"logits differ from those of the Keras model by 0\.01"):
+        pytorch_inference.load(str(tmp_path / "parts.npz"), FLOAT32)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"cell": "gru"}, "cells are gru"),
+        ({"cell": "lstm", "attention": "additive"}, "attention is additive"),
+        ({"cell": "lstm", "pooling": "last"}, "pooling is last"),
+    ],
+)
+def test_a_network_without_a_twin_is_told(settings: dict[str, Any], problem: str) -> None:
+    class Network:
+        def get_config(self) -> dict[str, Any]:
+            return settings
+
+    with pytest.raises(ValueError, match=problem):
+        twins.settings_of(Network())
+
+
+def test_a_file_alone_has_no_twin(toy_files: dict[str, Path], tmp_path: Path) -> None:
+    found = {"toy": models.find(str(toy_files["sentiment"]))}
+    contenders, missing = latency.twin_contenders(found, None, ["float32"], tmp_path)
+    assert contenders == []
+    assert missing == ["no folder has model.keras, whose weights they take: give one with --trained"]
