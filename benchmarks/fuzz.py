@@ -262,6 +262,7 @@ def fuzz(file: Path, order: Order, folder: Path, say: Callable[[str], None]) -> 
         say: gets a line of progress now and then.
     """
     note, found, first = Note(folder / "note"), Found(), order.first
+    inputs = Inputs(ExportedModel(file), order.seed)
     begun = time.monotonic()
     while first < order.stop and len(found.crashes) < _MOST_CRASHES:
         left = order.seconds and max(0.1, order.seconds - (time.monotonic() - begun))
@@ -271,6 +272,8 @@ def fuzz(file: Path, order: Order, folder: Path, say: Callable[[str], None]) -> 
         process = _start(file, folder, rest)
         for report in _reports(process, note):
             done = report["done"]
+            for number, problem in report["problems"]:
+                say(f"input {number}: {problem}\n  {inputs[number]}")
             _take(found, report)
             rate = (done - order.first) / (time.monotonic() - begun)
             resident = report["resident"] / 1e6
@@ -278,9 +281,10 @@ def fuzz(file: Path, order: Order, folder: Path, say: Callable[[str], None]) -> 
         status = process.wait()
         if status == 0:
             break
-        found.crashes.append((note.read(), _ending(status, (folder / "stderr").read_bytes())))
-        say(f"input {note.read()}: {found.crashes[-1][1]}")
-        first = note.read() + 1
+        number = note.read()
+        found.crashes.append((number, _ending(status, (folder / "stderr").read_bytes())))
+        say(f"input {number}: {found.crashes[-1][1]}\n  {inputs[number]}")
+        first = number + 1
     return found
 
 

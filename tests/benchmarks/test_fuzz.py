@@ -196,8 +196,11 @@ def test_after_a_crash_it_goes_on_behind_it(
         wait = poll
 
     monkeypatch.setattr(fuzz, "_start", lambda file, folder, order: Process(order))
-    found = fuzz.fuzz(toy_files["sentiment"], Order(1, 10, 20, 0), tmp_path, lambda line: None)
+    said: list[str] = []
+    found = fuzz.fuzz(toy_files["sentiment"], Order(1, 10, 20, 0), tmp_path, said.append)
     assert starts == [10, 14]
+    given = Inputs(ExportedModel(toy_files["sentiment"]), 1)[13]
+    assert f"input 13: ended with SIGSEGV: Fatal\n  {given}" in said
     assert found.crashes == [(13, "ended with SIGSEGV: Fatal")]
     assert "input 13: ended with SIGSEGV" in fuzz.summary(toy_files["sentiment"], Order(1, 10, 20, 0), found)
 
