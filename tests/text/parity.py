@@ -14,6 +14,7 @@ import argparse
 import codecs
 import gzip
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -207,9 +208,12 @@ def encoding_differences(
 
 def cut_off(text: bytes) -> int:
     """Bytes of a character that the end of the buffer cuts."""
+    if len(text) < BUFFER:
+        return 0
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     decoder.decode(text)
-    return len(decoder.getstate()[0]) if len(text) == BUFFER else 0
+    begun = decoder.getstate()[0]
+    return 0 if re.match(rb"\xed[\xa0-\xbf]", begun) else len(begun)  # Python waits for the rest of a surrogate
 
 
 def _is_long(tokenizer: Tokenizer, text: bytes) -> bool:
