@@ -63,6 +63,7 @@ class Exported:
         self.content = tflite.convert(self.program, quantization)
         facts = {
             "task": name,
+            "unit": getattr(self.task.config.data, "unit", "text"),
             "labels": list(self.vocabulary.labels),
             "signatures": {signature.name: signature.sizes for signature in self.program.signatures},
             "pieces": list(self.program.pieces),
