@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import itertools
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -244,10 +245,14 @@ def fuzz(file: Path, count: int, seed: int, first: int, seconds: float) -> None:
     from benchmarks import fuzz
 
     order = fuzz.Order(seed, first, first + count, seconds)
-    with tempfile.TemporaryDirectory() as folder:
-        found = fuzz.fuzz(file, order, Path(folder), lambda line: print(line, file=sys.stderr, flush=True))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # then too it ends with what was found so far
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            found = fuzz.fuzz(file, order, Path(folder), lambda line: print(line, file=sys.stderr, flush=True))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print(fuzz.summary(file, order, found))
-    sys.exit(1 if found.crashes or found.wrong else 0)
+    sys.exit(1 if found.crashes or found.wrong or fuzz.grows(found.memory) else 0)
 
 
 @main.command("throughput")

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ _SAY_SECONDS = 5.0
 _HANG_SECONDS = 120.0
 _SHOWN = 20  # problems
 _MOST_CRASHES = 10
+_GROWTH, _GROWN_BYTES = 1.1, 10e6  # of memory, that a run may show
 _PREDICTORS = {
     "translate": ("Translator.translate",),
     "classify": ("Classifier.classify",),
@@ -255,30 +256,32 @@ class Note:
 
 
 def fuzz(file: Path, order: Order, folder: Path, say: Callable[[str], None]) -> Found:
-    """Makes the calls in a process of their own, and in another one where that has crashed.
+    """Makes the calls in a process of their own, and in another one where that has crashed; an interrupt ends it.
 
     Args:
         folder: for what is known when it crashes.
-        say: gets a line of progress now and then.
+        say: gets a line of progress now and then, and each problem.
     """
     note, found, first = Note(folder / "note"), Found(), order.first
     inputs = Inputs(ExportedModel(file), order.seed)
     begun = time.monotonic()
     while first < order.stop and len(found.crashes) < _MOST_CRASHES:
         left = order.seconds and max(0.1, order.seconds - (time.monotonic() - begun))
-        rest = Order(order.seed, first, order.stop, left)
         note.write(first)
-        done = first
-        process = _start(file, folder, rest)
-        for report in _reports(process, note):
-            done = report["done"]
-            for number, problem in report["problems"]:
-                say(f"input {number}: {problem}\n  {inputs[number]}")
-            _take(found, report)
-            rate = (done - order.first) / (time.monotonic() - begun)
-            resident = report["resident"] / 1e6
-            say(f"{done - order.first:,} of {order.stop - order.first:,}, {rate:,.0f} a second, {resident:,.0f} MB")
-        status = process.wait()
+        process = _start(file, folder, Order(order.seed, first, order.stop, left))
+        try:
+            for report in _reports(process, note):
+                _take(found, report)
+                for number, problem in report["problems"]:
+                    say(f"input {number}: {problem}\n  {inputs[number]}")
+                done, resident = report["done"] - order.first, report["resident"] / 1e6
+                rate = done / (time.monotonic() - begun)
+                say(f"{done:,} of {order.stop - order.first:,}, {rate:,.0f} a second, {resident:,.0f} MB")
+            status = process.wait()
+        except KeyboardInterrupt:
+            process.kill()
+            process.wait()
+            break
         if status == 0:
             break
         number = note.read()
@@ -348,6 +351,8 @@ def summary(file: Path, order: Order, found: Found) -> str:
         for target, count in sorted(found.counts.items())
     ]
     text = f"## {file.name}, seed {order.seed}\n\n{markdown(head, lines)}\nTimes are of the processor.\n"
+    if found.calls + len(found.crashes) < order.stop - order.first:
+        text += f"The run ended early, after {found.calls:,} of {order.stop - order.first:,} calls.\n"
     if found.memory:
         text += f"Memory: {flatness(found.memory)}.\n"
     text += f"\n{len(found.crashes)} crashes or hangs, {found.wrong} inputs with wrong answers.\n"
@@ -358,14 +363,20 @@ def summary(file: Path, order: Order, found: Found) -> str:
     return text
 
 
-def flatness(sizes: list[tuple[int, int]]) -> str:
-    """How much memory there was after a tenth of the calls, after half and at the end."""
-    calls = sizes[-1][0]
-    parts = []
-    for part in (0.1, 0.5, 1.0):
-        _, held = next(size for size in sizes if size[0] >= part * calls)
-        parts.append(f"{held / 1e6:,.0f} MB after {100 * part:.0f} %")
-    return ", ".join(parts)
+def flatness(sizes: Sequence[tuple[int, int]]) -> str:
+    """How much memory there was after a tenth of the calls, after half and at the end, and whether it grew."""
+    text = ", ".join(f"{held_after(sizes, part) / 1e6:,.0f} MB after {100 * part:.0f} %" for part in (0.1, 0.5, 1.0))
+    return f"{text}: it grows" if grows(sizes) else text
+
+
+def grows(sizes: Sequence[tuple[int, int]]) -> bool:
+    """Whether the last nine tenths of the calls took more memory than some full buffers explain."""
+    return held_after(sizes, 1.0) > _GROWTH * held_after(sizes, 0.1) + _GROWN_BYTES if sizes else False
+
+
+def held_after(sizes: Sequence[tuple[int, int]], part: float) -> int:
+    """Bytes, after this part of the calls; sizes are given after so many calls each."""
+    return next(held for calls, held in sizes if calls >= part * sizes[-1][0])
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import subprocess
@@ -42,7 +43,9 @@ def started(home: Path, *arguments: str) -> subprocess.Popen[bytes]:
     """The command as a process, to be talked with."""
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", "from nlpseq.cli import main; main()", *arguments]
-    return subprocess.Popen(command, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe)
+    # Where the tests run in the background interrupts are ignored, which a child would inherit.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, cwd=home, stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=heard)
 
 
 @pytest.mark.parametrize("jobs", ["0", "1", "3"])

@@ -44,6 +44,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "generate": {"text": b"abcde", "left_out": [0]},
     "score": {"nats": [2.5], "characters": [3], "left_out": [0]},
 }
+REPORT = {
+    "done": 13,
+    "counts": {"classify": {"calls": 13, "total_ms": 26.0, "slowest_ms": 5.0, "slowest": 7}},
+    "problems": [],
+    "wrong": 0,
+    "resident": 5,
+}
 GIVEN = {
     "translate": Input("translate", b"x", {}),
     "classify": Input("classify", b"x", {}),
@@ -187,7 +194,7 @@ def test_after_a_crash_it_goes_on_behind_it(
             starts.append(order.first)
             fuzz.Note(tmp_path / "note").write(13)
             (tmp_path / "stderr").write_bytes(b"Fatal")
-            self.stdout = [json.dumps({"done": 13, "counts": {}, "problems": [], "wrong": 0, "resident": 5})]
+            self.stdout = [json.dumps(REPORT)]
             self.status = -signal.SIGSEGV if order.first == 10 else 0
 
         def poll(self) -> int:
@@ -205,9 +212,29 @@ def test_after_a_crash_it_goes_on_behind_it(
     assert "input 13: ended with SIGSEGV" in fuzz.summary(toy_files["sentiment"], Order(1, 10, 20, 0), found)
 
 
+def test_a_run_that_is_interrupted_says_what_it_found(
+    tmp_path: Path, toy_files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = fuzz._start(toy_files["sentiment"], tmp_path, Order(1, 0, 10**6, 0))
+    monkeypatch.setattr(fuzz, "_start", lambda file, folder, order: process)
+
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    order = Order(1, 0, 10**6, 0)
+    monkeypatch.setattr(fuzz, "_reports", lambda process, note: iter([REPORT]))
+    found = fuzz.fuzz(toy_files["sentiment"], order, tmp_path, interrupt)
+    assert process.poll() is not None
+    assert found.calls == 13
+    assert "ended early, after 13 of 1,000,000 calls" in fuzz.summary(toy_files["sentiment"], order, found)
+
+
 def test_memory_after_parts_of_the_calls() -> None:
     sizes = [(10, 5_000_000), (20, 6_000_000), (60, 7_000_000), (100, 8_000_000)]
     assert fuzz.flatness(sizes) == "5 MB after 10 %, 7 MB after 50 %, 8 MB after 100 %"
+    assert not fuzz.grows(sizes)
+    assert fuzz.grows([*sizes, (110, 18_000_000)])
+    assert fuzz.flatness([*sizes, (110, 18_000_000)]).endswith("18 MB after 100 %: it grows")
 
 
 def test_the_command_runs_a_file_in_a_process_of_its_own(toy_files: dict[str, Path]) -> None:

@@ -96,7 +96,7 @@ def _same_translations(exported: Exported) -> None:
             continue
         assert found.text == expected.text
         assert found.score == pytest.approx(expected.score, abs=1e-4)
-        if text != TEXTS[3]:  # in parts, whose joints are not the same
+        if "\n" not in text and "? " not in text and text != TEXTS[3]:  # those go in part by part
             assert found.pieces == expected.pieces
             assert found.source_pieces == expected.source_pieces
             np.testing.assert_allclose(found.alignment, expected.alignment, atol=1e-4)
