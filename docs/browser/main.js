@@ -47,25 +47,34 @@ export function textOf(buffer) {
   return new TextDecoder().decode(buffer.subarray(0, end));
 }
 
-/** Translates a text of any length: what does not fit into the model's buffers is translated in parts. */
+/**
+ * Translates a text of any length: sentence by sentence, if the model has learnt single sentences, and in parts where it
+ * does not fit into the model's buffers.
+ */
 export async function translate(model, text, signature = 'translate') {
   if (text.trim() === '') return '';
   const room = model.signatures[signature].getInputDetails()[0].shape[0];
-  if (new TextEncoder().encode(text).length <= room) {
+  const sentences = model.metadata?.unit === 'sentence' ? segments(text, 'sentence').map(({segment}) => segment) : [];
+  if (sentences.length < 2 && new TextEncoder().encode(text).length <= room) {
     const {text: translation, left_out} = await run(model, signature, {text});
     if (left_out[0] === 0) return textOf(translation);
   }
-  const parts = halves(text);
+  const parts = sentences.length < 2 ? halves(text) : sentences;
   if (parts === null) return text; // one character that the model cannot read
   const translations = [];
   for (const part of parts) translations.push(await translate(model, part, signature));
   return translations.filter(Boolean).join(' ');
 }
 
+/** A text's sentences, words or characters. */
+function segments(text, granularity) {
+  return [...new Intl.Segmenter(undefined, {granularity}).segment(text.trim())];
+}
+
 /** A text cut near its middle: after a sentence, else at a word, else between characters; null if it is just one. */
 function halves(text) {
   for (const granularity of ['sentence', 'word', 'grapheme']) {
-    const parts = [...new Intl.Segmenter(undefined, {granularity}).segment(text.trim())];
+    const parts = segments(text, granularity);
     const fromMiddle = ({index}) => Math.abs(2 * index - text.trim().length);
     const [cut] = parts.slice(1).sort((one, other) => fromMiddle(one) - fromMiddle(other));
     if (cut) return [text.trim().slice(0, cut.index), text.trim().slice(cut.index)];
