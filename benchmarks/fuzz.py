@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -305,20 +306,31 @@ def _start(file: Path, folder: Path, order: Order) -> subprocess.Popen[str]:
 
 def _reports(process: subprocess.Popen[str], note: Note) -> Iterator[dict[str, Any]]:
     """What the process says; it is ended where it stays at one input for too long."""
-    import threading
 
     def watch() -> None:
-        last, since = note.read(), time.monotonic()
+        patience = Patience(_HANG_SECONDS)
         while process.poll() is None:
-            time.sleep(1)
-            if (now := note.read()) != last:
-                last, since = now, time.monotonic()
-            elif time.monotonic() - since > _HANG_SECONDS:
+            if patience.over(note.read(), running=memory.is_running(process.pid)):
                 process.kill()
+            time.sleep(1)
 
     threading.Thread(target=watch, daemon=True).start()
     assert process.stdout is not None
     yield from map(json.loads, process.stdout)
+
+
+class Patience:
+    """Counts how often a process is seen at the same input, once a second; not while it, or who counts, is stopped."""
+
+    def __init__(self, looks: float) -> None:
+        self._looks, self._last, self._seen = looks, -1, 0
+
+    def over(self, number: int, *, running: bool) -> bool:
+        """Whether it has been seen there too often."""
+        if number != self._last:
+            self._last, self._seen = number, 0
+        self._seen += running
+        return self._seen > self._looks
 
 
 def _take(found: Found, report: dict[str, Any]) -> None:

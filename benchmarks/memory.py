@@ -1,4 +1,4 @@
-"""How much memory a process holds, by what Linux says of it; 0 on other systems."""
+"""How much memory a process holds, and whether it runs, by what Linux says of it; 0 and True on other systems."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ def resident_bytes(process: int | str = "self") -> int:
 def peak_bytes(process: int | str = "self") -> int:
     """The most that a process has held since its program began (``getrusage`` also counts what it was before)."""
     return _bytes(process, "VmHWM")
+
+
+def is_running(process: int) -> bool:
+    """Whether nobody has stopped a process (SIGSTOP), which may go on later."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state not in "Tt"
 
 
 def _bytes(process: int | str, key: str) -> int:

@@ -212,6 +212,14 @@ def test_after_a_crash_it_goes_on_behind_it(
     assert "input 13: ended with SIGSEGV" in fuzz.summary(toy_files["sentiment"], Order(1, 10, 20, 0), found)
 
 
+def test_a_process_that_stays_at_an_input_is_given_up() -> None:
+    patience = fuzz.Patience(2)
+    assert [patience.over(7, running=True) for _ in range(3)] == [False, False, True]
+    patience = fuzz.Patience(2)
+    assert not any(patience.over(number // 2, running=True) for number in range(9))  # it goes on
+    assert not any(patience.over(9, running=False) for _ in range(9))  # it is stopped
+
+
 def test_a_run_that_is_interrupted_says_what_it_found(
     tmp_path: Path, toy_files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
