@@ -110,7 +110,7 @@ def find(name: str) -> Model:
             return model
     import difflib
 
-    names = [model.name for model in known]
+    names = list(dict.fromkeys(model.name for model in known))  # a local model may have a shipped one's name
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     have = (
