@@ -10,7 +10,7 @@ same graph runs in the interpreter, in CompiledModel and in LiteRT.js, and as a 
 
 All tensors have fixed sizes, but work follows the length of the text, not that of the buffer: it goes through the text
 in windows, within which everything is done side by side but the choice among the ways to a place. To encode 75 bytes
-takes 0.25 ms, 200 bytes 0.35 ms, and then 0.0013 ms a byte; 0.05 ms more where the buffer has 4096 bytes.
+takes 0.27 ms, 200 bytes 0.35 ms, and then 0.0014 ms a byte; 0.05 to 0.1 ms more where the buffer has 4096 bytes.
 (``python -m tests.text.parity`` measures, and counts differences from the library.)
 
 Text that does not fit: a character cut by the end of a full buffer is left out, as if the text had ended before it.
