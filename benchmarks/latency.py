@@ -101,12 +101,14 @@ class Answer:
         cpu_seconds: that the process computed; the same, where nobody else wants the processor.
         others_share: part of the machine's processors that other processes took meanwhile, 0 where it was too short.
         said: what can be compared; "" for what is drawn at random.
+        taken_off: of ``seconds``, the time of the shorter call.
     """
 
     seconds: float
     cpu_seconds: float
     others_share: float
     said: str
+    taken_off: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,7 @@ def _without(answer: Answer, shorter: Answer) -> Answer:
         cpu_seconds=answer.cpu_seconds - shorter.cpu_seconds,
         others_share=max(answer.others_share, shorter.others_share),
         said=answer.said,
+        taken_off=shorter.seconds,
     )
 
 
@@ -257,7 +260,7 @@ def rows(case: Case, found: Mapping[str, Sequence[Sequence[Answer]]]) -> list[Ro
     expected = [answer.said for answer in next(iter(found.values()))[0]]
     for name, rounds in found.items():
         every = [answer for answers in rounds for answer in answers]
-        best = [min(answer.seconds for answer in answers) for answers in zip(*rounds, strict=True)]
+        best = [_best(answers) for answers in zip(*rounds, strict=True)]
         said = [answer.said for answer in rounds[0]]
         result.append(
             Row(
@@ -270,6 +273,12 @@ def rows(case: Case, found: Mapping[str, Sequence[Sequence[Answer]]]) -> list[Ro
             )
         )
     return result
+
+
+def _best(answers: Sequence[Answer]) -> float:
+    """Seconds of a call's best round; the shorter one's best may be of another."""
+    whole = min(answer.seconds + answer.taken_off for answer in answers)
+    return whole - min(answer.taken_off for answer in answers)
 
 
 def table(results: Mapping[str, tuple[Case, Sequence[Row]]]) -> str:

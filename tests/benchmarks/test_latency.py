@@ -42,6 +42,12 @@ def test_the_time_of_shorter_calls_is_taken_off_and_shared_among_characters() ->
     assert row.median == pytest.approx(100)
 
 
+def test_the_best_of_a_difference_is_between_the_best_of_both() -> None:
+    case = Case("more", (Call("generate", "a", {}),), (Call("generate", "", {}),), 1)
+    (row,) = latency.rows(case, answers(case, {"first": [9, 9, 5, 1, 6, 4]}, rounds=2))
+    assert row.best == pytest.approx(4e6)  # 5 - 1, not 6 - 4
+
+
 def test_answers_that_are_drawn_are_not_compared() -> None:
     case = Case("drawn", (Call("generate", "", {}),), characters=10)
     (row,) = latency.rows(case, answers(case, {"first": [1, 1]}, rounds=1))
