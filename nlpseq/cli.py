@@ -458,7 +458,7 @@ def compare(data: str, steps: int, units: int, seed: int, output: Path | None) -
         results.append(result)
     click.echo(comparison_table(results))
     if output is not None:
-        from nlpseq.files import write_bytes
+        from nlpseq.atomic_files import write_bytes
 
         write_bytes(output, comparison_picture(results))
         click.echo(f"picture: {output}", err=True)
@@ -571,7 +571,7 @@ def _writer(output: Path | None) -> Iterator[Any]:
 
         yield write
         return
-    from nlpseq.files import replaced
+    from nlpseq.atomic_files import replaced
 
     with replaced(output) as temporary, open(temporary, "wb") as file:
         yield lambda line: file.write(line.encode("utf-8", "replace") + b"\n")

@@ -15,7 +15,7 @@ from nlpseq.data.batches import Batch, bucketed_batches
 from nlpseq.data.cache import Corpus, cached_corpus
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import UserError
-from nlpseq.files import write_text
+from nlpseq.atomic_files import write_text
 from nlpseq.text import tokenizers
 from nlpseq.text.tokenizers import Tokenizer
 

@@ -17,7 +17,7 @@ import keras
 from nlpseq.export import inspection, saved_model, tflite, verification
 from nlpseq.export.inspection import ExportError
 from nlpseq.export.metadata import attach
-from nlpseq.files import write_bytes, write_text
+from nlpseq.atomic_files import write_bytes, write_text
 from nlpseq.report.folder import write_card
 from nlpseq.runtime import models
 from nlpseq.runtime.exported import ExportedModel

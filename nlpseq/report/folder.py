@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nlpseq.files import write_text
+from nlpseq.atomic_files import write_text
 from nlpseq.report.model_card import CardFacts, model_card
 from nlpseq.runtime.models import LOCAL_MODELS
 from nlpseq.version import __version__

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nlpseq.errors import MissingExtraError, UserError
-from nlpseq.files import write_bytes
+from nlpseq.atomic_files import write_bytes
 
 PAD, UNKNOWN, BEGIN, END = range(4)
 FIRST_BYTE = 4

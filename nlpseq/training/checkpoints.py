@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nlpseq.errors import UserError
-from nlpseq.files import replaced
+from nlpseq.atomic_files import replaced
 
 
 @dataclass

@@ -17,7 +17,7 @@ from nlpseq import config as configuration
 from nlpseq.errors import UserError, full_disk
 from nlpseq.export.inspection import ExportError
 from nlpseq.export.run import LostQualityError, Trained, export_saved_model, export_tflite
-from nlpseq.files import is_temporary, replaced, write_bytes, write_text
+from nlpseq.atomic_files import is_temporary, replaced, write_bytes, write_text
 from nlpseq.report.folder import write_card
 from nlpseq.report.pictures import curves_picture
 from nlpseq.runtime import models

@@ -20,7 +20,7 @@ import tensorflow as tf
 from nlpseq.config import TrainingConfig
 from nlpseq.data.cache import Corpus
 from nlpseq.errors import UserError
-from nlpseq.files import write_text
+from nlpseq.atomic_files import write_text
 from nlpseq.tasks.base import Task, Vocabulary
 from nlpseq.training import checkpoints
 from nlpseq.training.checkpoints import Progress

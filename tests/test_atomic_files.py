@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nlpseq.files import replaced, write_text
+from nlpseq.atomic_files import replaced, write_text
 
 
 def test_a_file_is_replaced_whole_or_left_alone(tmp_path: Path) -> None:
