@@ -2,6 +2,6 @@
 
 from nlpseq.layers.bidirectional import Bidirectional
 from nlpseq.layers.recurrent import GRU, LSTM, RNN
-from nlpseq.layers.regularisation import Regularisation
+from nlpseq.layers.regularization import Regularization
 
-__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Regularisation"]
+__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Regularization"]

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from nlpseq.layers.recurrent import LAYERS
-from nlpseq.layers.regularisation import Regularisation
+from nlpseq.layers.regularization import Regularization
 
 
 @keras.saving.register_keras_serializable(package="nlpseq")
@@ -24,7 +24,7 @@ class Bidirectional(keras.layers.Layer):
         return_sequences: return the output of every step.
         return_state: return both directions' states as well.
         cell_options: further arguments of the cell's layer, as `{"reset_after": False}`.
-        regularisation: of each direction: a `Regularisation`, its fields as a dict, or None for nothing.
+        regularization: of each direction: a `Regularization`, its fields as a dict, or None for nothing.
         seed: of its masks, which differ between the directions; drawn from Keras' global seed where it is None.
 
     Call arguments:
@@ -51,7 +51,7 @@ class Bidirectional(keras.layers.Layer):
         return_sequences: bool = False,
         return_state: bool = False,
         cell_options: dict[str, Any] | None = None,
-        regularisation: Regularisation | dict[str, Any] | None = None,
+        regularization: Regularization | dict[str, Any] | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -61,10 +61,10 @@ class Bidirectional(keras.layers.Layer):
         self.cell, self.units = cell, units
         self.return_sequences, self.return_state = return_sequences, return_state
         self.cell_options = dict(cell_options or {})
-        self.regularisation, self.seed = Regularisation.of(regularisation), seed
+        self.regularization, self.seed = Regularization.of(regularization), seed
         options = {
             **self.cell_options,
-            "regularisation": self.regularisation,
+            "regularization": self.regularization,
             "return_sequences": return_sequences,
             "return_state": return_state,
             "dtype": self.dtype_policy,
@@ -132,6 +132,6 @@ class Bidirectional(keras.layers.Layer):
             "return_sequences": self.return_sequences,
             "return_state": self.return_state,
             "cell_options": self.cell_options,
-            "regularisation": dataclasses.asdict(self.regularisation),
+            "regularization": dataclasses.asdict(self.regularization),
             "seed": self.seed,
         }

@@ -9,8 +9,9 @@ import keras
 import tensorflow as tf
 
 from nlpseq.layers.bidirectional import Bidirectional
+from nlpseq.layers.dropout import Dropout
 from nlpseq.layers.recurrent import LAYERS
-from nlpseq.layers.regularisation import Dropout, Regularisation
+from nlpseq.layers.regularization import Regularization
 
 
 @keras.saving.register_keras_serializable(package="nlpseq")
@@ -26,7 +27,7 @@ class RecurrentStack(keras.layers.Layer):
         depth: at least 1.
         bidirectional: outputs have 2 x units.
         dropout: on the input of each layer but the first.
-        regularisation: of each layer (and direction), the first one's input included: a `Regularisation`, its fields as
+        regularization: of each layer (and direction), the first one's input included: a `Regularization`, its fields as
             a dict, or None for nothing.
         seed: of its masks, which differ between the layers; drawn from Keras' global seed where it is None.
 
@@ -49,7 +50,7 @@ class RecurrentStack(keras.layers.Layer):
         *,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        regularisation: Regularisation | dict[str, Any] | None = None,
+        regularization: Regularization | dict[str, Any] | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -58,7 +59,7 @@ class RecurrentStack(keras.layers.Layer):
             raise ValueError(f"RecurrentStack(cell={cell!r}): choose rnn, lstm or gru")
         self.cell, self.units, self.depth = cell, units, depth
         self.bidirectional, self.dropout = bidirectional, dropout
-        self.regularisation, self.seed = Regularisation.of(regularisation), seed
+        self.regularization, self.seed = Regularization.of(regularization), seed
         self.layers = [self._layer(index) for index in range(depth)]
         self.dropouts = [Dropout(dropout, name=f"dropout_{index}") for index in range(1, depth)]
 
@@ -66,7 +67,7 @@ class RecurrentStack(keras.layers.Layer):
         options: dict[str, Any] = {
             "return_sequences": True,
             "name": f"layer_{index}",
-            "regularisation": self.regularisation,
+            "regularization": self.regularization,
             "seed": None if self.seed is None else self.seed + 2 * index,  # one for each direction
         }
         if self.bidirectional:
@@ -123,7 +124,7 @@ class RecurrentStack(keras.layers.Layer):
             "depth": self.depth,
             "bidirectional": self.bidirectional,
             "dropout": self.dropout,
-            "regularisation": dataclasses.asdict(self.regularisation),
+            "regularization": dataclasses.asdict(self.regularization),
             "seed": self.seed,
         }
 

@@ -5,8 +5,8 @@ Keras' layout: W [features, gates * units], R [units, gates * units], b [gates *
 
 Names: `d_v` is the loss' gradient of the value v. `pre` is a gate before its activation. `@` is the matrix product.
 
-Regularisation inside a step: `drop` is what h is multiplied with where it enters the recurrent product (1 without
-dropout), `zoneout` how much of each old state stays, and some cells have layer normalisation.
+Regularization inside a step: `drop` is what h is multiplied with where it enters the recurrent product (1 without
+dropout), `zoneout` how much of each old state stays, and some cells have layer normalization.
 """
 
 # ruff: noqa: N806 (matrices are capitals, as in the papers)
@@ -163,18 +163,18 @@ class ResetAfterGRU:
         return d_from_x @ W.T, (d_h + drop * d_seen,), (x.T @ d_from_x, seen.T @ d_from_h, d_b)
 
 
-def normalise(vectors: Array) -> tuple[Array, Array]:
+def normalize(vectors: Array) -> tuple[Array, Array]:
     """Vectors [batch, n] with mean 0 and variance 1, and one over the deviation they had [batch, 1]."""
-    centred = vectors - vectors.mean(axis=1, keepdims=True)
-    inverse = 1 / np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-5)
-    return centred * inverse, inverse
+    centered = vectors - vectors.mean(axis=1, keepdims=True)
+    inverse = 1 / np.sqrt((centered**2).mean(axis=1, keepdims=True) + 1e-5)
+    return centered * inverse, inverse
 
 
-def normalise_gradient(d_normalised: Array, normalised: Array, inverse: Array) -> Array:
-    """Of the vectors, from that of the normalised ones: a change of all alike, or of their scale, changes nothing."""
-    of_mean = d_normalised.mean(axis=1, keepdims=True)
-    of_deviation = (d_normalised * normalised).mean(axis=1, keepdims=True)
-    return inverse * (d_normalised - of_mean - normalised * of_deviation)
+def normalize_gradient(d_normalized: Array, normalized: Array, inverse: Array) -> Array:
+    """Of the vectors, from that of the normalized ones: a change of all alike, or of their scale, changes nothing."""
+    of_mean = d_normalized.mean(axis=1, keepdims=True)
+    of_deviation = (d_normalized * normalized).mean(axis=1, keepdims=True)
+    return inverse * (d_normalized - of_mean - normalized * of_deviation)
 
 
 class LayerNormSimple(Simple):
@@ -184,7 +184,7 @@ class LayerNormSimple(Simple):
         W, R, b, gain = weights
         (h,) = states
         seen = drop * h
-        n, inverse = normalise(x @ W + seen @ R)
+        n, inverse = normalize(x @ W + seen @ R)
         pre = gain * n + b
         h_new = np.tanh(pre) if self.activation == "tanh" else np.maximum(pre, 0)
         return (h_new,), (x, seen, drop, n, inverse, h_new)
@@ -194,7 +194,7 @@ class LayerNormSimple(Simple):
         x, seen, drop, n, inverse, h_new = kept
         (d_h_new,) = d_states
         d_pre = d_h_new * (1 - h_new**2) if self.activation == "tanh" else d_h_new * (h_new > 0)
-        d_total = normalise_gradient(d_pre * gain, n, inverse)
+        d_total = normalize_gradient(d_pre * gain, n, inverse)
         d_weights = (x.T @ d_total, seen.T @ d_total, d_pre.sum(axis=0), (d_pre * n).sum(axis=0))
         return d_total @ W.T, (drop * (d_total @ R.T),), d_weights
 
@@ -209,12 +209,12 @@ class LayerNormLSTM:
         W, R, b, gain_x, gain_h, gain_c, bias_c = weights
         h, c = states
         seen = drop * h
-        n_x, inverse_x = normalise(x @ W)
-        n_h, inverse_h = normalise(seen @ R)
+        n_x, inverse_x = normalize(x @ W)
+        n_h, inverse_h = normalize(seen @ R)
         pre_i, pre_f, pre_g, pre_o = gates(gain_x * n_x + gain_h * n_h + b, 4)
         i, f, g, o = sigmoid(pre_i), sigmoid(pre_f), np.tanh(pre_g), sigmoid(pre_o)
         c_new = f * c + i * g
-        n_c, inverse_c = normalise(c_new)
+        n_c, inverse_c = normalize(c_new)
         shown = np.tanh(gain_c * n_c + bias_c)
         h_new = o * shown
         kept = (x, seen, drop, c, i, f, g, o, shown, n_x, inverse_x, n_h, inverse_h, n_c, inverse_c)
@@ -227,14 +227,14 @@ class LayerNormLSTM:
         # h' = o * tanh(LN(c'))
         d_o, d_shown = d_h_new * shown, d_h_new * o
         d_pre_c = d_shown * (1 - shown**2)
-        d_c_new = d_c_new + normalise_gradient(d_pre_c * gain_c, n_c, inverse_c)
+        d_c_new = d_c_new + normalize_gradient(d_pre_c * gain_c, n_c, inverse_c)
         # c' = f * c + i * g
         d_f, d_c = d_c_new * c, d_c_new * f
         d_i, d_g = d_c_new * g, d_c_new * i
         d_pre = np.concatenate([d_i * i * (1 - i), d_f * f * (1 - f), d_g * (1 - g**2), d_o * o * (1 - o)], axis=1)
         # pre = LN(x W) + LN(h R) + b
-        d_from_x = normalise_gradient(d_pre * gain_x, n_x, inverse_x)
-        d_from_h = normalise_gradient(d_pre * gain_h, n_h, inverse_h)
+        d_from_x = normalize_gradient(d_pre * gain_x, n_x, inverse_x)
+        d_from_h = normalize_gradient(d_pre * gain_h, n_h, inverse_h)
         d_gains = ((d_pre * n_x).sum(axis=0), (d_pre * n_h).sum(axis=0))
         d_cell = ((d_pre_c * n_c).sum(axis=0), d_pre_c.sum(axis=0))
         d_weights = (x.T @ d_from_x, seen.T @ d_from_h, d_pre.sum(axis=0), *d_gains, *d_cell)
@@ -251,8 +251,8 @@ class LayerNormGRU:
         W, R, b, gain_x, gain_h = weights
         (h,) = states
         seen = drop * h
-        n_x, inverse_x = self.normalise(x @ W)
-        n_h, inverse_h = self.normalise(seen @ R)
+        n_x, inverse_x = self.normalize(x @ W)
+        n_h, inverse_h = self.normalize(seen @ R)
         x_z, x_r, x_g = gates(gain_x * n_x + b[0], 3)
         h_z, h_r, h_g = gates(gain_h * n_h + b[1], 3)
         z = sigmoid(x_z + h_z)
@@ -275,28 +275,28 @@ class LayerNormGRU:
         d_scaled_h = np.concatenate([d_pre_z, d_pre_r, d_h_g], axis=1)
         d_b = np.stack([d_scaled_x.sum(axis=0), d_scaled_h.sum(axis=0)])
         d_gains = ((d_scaled_x * n_x).sum(axis=0), (d_scaled_h * n_h).sum(axis=0))
-        d_from_x = self.normalise_gradient(d_scaled_x * gain_x, n_x, inverse_x)
-        d_from_h = self.normalise_gradient(d_scaled_h * gain_h, n_h, inverse_h)
+        d_from_x = self.normalize_gradient(d_scaled_x * gain_x, n_x, inverse_x)
+        d_from_h = self.normalize_gradient(d_scaled_h * gain_h, n_h, inverse_h)
         d_weights = (x.T @ d_from_x, seen.T @ d_from_h, d_b, *d_gains)
         return d_from_x @ W.T, (d_h + drop * (d_from_h @ R.T),), d_weights
 
-    def normalise(self, product: Array) -> tuple[Array, Array]:
+    def normalize(self, product: Array) -> tuple[Array, Array]:
         """Of both gates and of the candidate, side by side."""
         z, r, g = gates(product, 3)
-        n_zr, inverse_zr = normalise(np.concatenate([z, r], axis=1))
-        n_g, inverse_g = normalise(g)
+        n_zr, inverse_zr = normalize(np.concatenate([z, r], axis=1))
+        n_g, inverse_g = normalize(g)
         return np.concatenate([n_zr, n_g], axis=1), np.concatenate([inverse_zr, inverse_g], axis=1)
 
-    def normalise_gradient(self, d_normalised: Array, normalised: Array, inverse: Array) -> Array:
-        at = normalised.shape[1] // 3 * 2
-        d_zr = normalise_gradient(d_normalised[:, :at], normalised[:, :at], inverse[:, :1])
-        d_g = normalise_gradient(d_normalised[:, at:], normalised[:, at:], inverse[:, 1:])
+    def normalize_gradient(self, d_normalized: Array, normalized: Array, inverse: Array) -> Array:
+        at = normalized.shape[1] // 3 * 2
+        d_zr = normalize_gradient(d_normalized[:, :at], normalized[:, :at], inverse[:, :1])
+        d_g = normalize_gradient(d_normalized[:, at:], normalized[:, at:], inverse[:, 1:])
         return np.concatenate([d_zr, d_g], axis=1)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What regularisation does in the steps of one run.
+    """What regularization does in the steps of one run.
 
     drop: [batch, units], what h is multiplied with where it enters the recurrent product, or 1.
     zoneout: for each state how much of its old value stays after a step, [step, batch, units], 0 or 1, or one number

@@ -20,7 +20,7 @@ def sequences(seed: int = 0, time: int = TIME) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(BATCH, time, FEATURES)).astype(np.float32)
 
 
-def randomised(stack: RecurrentStack, seed: int = 1) -> RecurrentStack:
+def randomized(stack: RecurrentStack, seed: int = 1) -> RecurrentStack:
     """Built, and no weight (biases too) at its first value."""
     if not stack.built:
         stack.build((None, None, FEATURES))
@@ -49,7 +49,7 @@ def keras_layers(stack: RecurrentStack) -> list[keras.layers.Layer]:
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("depth", [1, 2])
 def test_one_direction_equals_keras_layers_on_top_of_each_other(cell: str, depth: int) -> None:
-    stack = randomised(RecurrentStack(cell, UNITS, depth))
+    stack = randomized(RecurrentStack(cell, UNITS, depth))
     layers = keras_layers(stack)
     assert len(layers) == depth
     expected = tf.constant(sequences())
@@ -61,7 +61,7 @@ def test_one_direction_equals_keras_layers_on_top_of_each_other(cell: str, depth
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("depth", [1, 2])
 def test_both_directions_equal_each_sequence_reversed_by_hand(cell: str, depth: int) -> None:
-    stack = randomised(RecurrentStack(cell, UNITS, depth, bidirectional=True))
+    stack = randomized(RecurrentStack(cell, UNITS, depth, bidirectional=True))
     layers = keras_layers(stack)
     assert len(layers) == 2 * depth
     outputs = outputs_of(stack, sequences())
@@ -77,7 +77,7 @@ def test_both_directions_equal_each_sequence_reversed_by_hand(cell: str, depth: 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_padding_changes_nothing_that_is_real(cell: str, bidirectional: bool) -> None:
-    stack = randomised(RecurrentStack(cell, UNITS, 2, bidirectional=bidirectional))
+    stack = randomized(RecurrentStack(cell, UNITS, 2, bidirectional=bidirectional))
     outputs = outputs_of(stack, sequences())[REAL]
     other_values = np.where(REAL[:, :, None], sequences(), 7.0).astype(np.float32)
     np.testing.assert_allclose(outputs_of(stack, other_values)[REAL], outputs, atol=1e-6)
@@ -88,7 +88,7 @@ def test_padding_changes_nothing_that_is_real(cell: str, bidirectional: bool) ->
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_gradients_do_not_depend_on_padding(cell: str, bidirectional: bool) -> None:
-    stack = randomised(RecurrentStack(cell, UNITS, 2, bidirectional=bidirectional))
+    stack = randomized(RecurrentStack(cell, UNITS, 2, bidirectional=bidirectional))
 
     def gradients(sequence: np.ndarray) -> list[np.ndarray]:
         with tf.GradientTape() as tape:
@@ -104,7 +104,7 @@ def test_gradients_do_not_depend_on_padding(cell: str, bidirectional: bool) -> N
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_two_halves_equal_the_whole(cell: str) -> None:
-    stack = randomised(RecurrentStack(cell, UNITS, 2))
+    stack = randomized(RecurrentStack(cell, UNITS, 2))
     sequence = tf.constant(sequences(time=9))
     whole, last = stack(sequence)
     first, states = stack(sequence[:, :4])
@@ -118,7 +118,7 @@ def test_two_halves_equal_the_whole(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_zero_states_begin_a_stream(cell: str) -> None:
-    stack = randomised(RecurrentStack(cell, UNITS, 3))
+    stack = randomized(RecurrentStack(cell, UNITS, 3))
     zeros = stack.zero_states(tf.constant(BATCH))
     assert [state.shape for state in zeros] == [(BATCH, UNITS)] * {"rnn": 3, "lstm": 6, "gru": 3}[cell]
     expected, _ = stack(tf.constant(sequences()))
@@ -130,13 +130,13 @@ def test_zero_states_begin_a_stream(cell: str) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_first_state_of_the_last_layer_is_its_last_output(cell: str) -> None:
-    stack = randomised(RecurrentStack(cell, UNITS, 2))
+    stack = randomized(RecurrentStack(cell, UNITS, 2))
     outputs, states = stack(tf.constant(sequences()))
     np.testing.assert_allclose(states[stack.states_per_layer], outputs[:, -1], atol=1e-6)
 
 
 def test_both_directions_carry_no_state() -> None:
-    stack = randomised(RecurrentStack("gru", UNITS, bidirectional=True))
+    stack = randomized(RecurrentStack("gru", UNITS, bidirectional=True))
     assert stack(tf.constant(sequences()), lengths=tf.constant(LENGTHS))[1] == []
     with pytest.raises(ValueError, match="has no state to carry on"):
         stack(tf.constant(sequences()), lengths=tf.constant(LENGTHS), states=[tf.zeros([BATCH, UNITS])])
@@ -150,14 +150,14 @@ def test_unknown_cell() -> None:
 
 
 def test_dropout_stands_between_layers_and_acts_in_training_only() -> None:
-    stack = randomised(RecurrentStack("lstm", UNITS, 2, dropout=0.5))
+    stack = randomized(RecurrentStack("lstm", UNITS, 2, dropout=0.5))
     sequence = tf.constant(sequences())
     quiet = stack(sequence)[0].numpy()
     np.testing.assert_array_equal(stack(sequence, training=False)[0], quiet)
     one, other = (stack(sequence, training=True)[0].numpy() for _ in range(2))
     assert (one != quiet).any()
     assert (one != other).any()
-    single = randomised(RecurrentStack("lstm", UNITS, 1, dropout=0.5))
+    single = randomized(RecurrentStack("lstm", UNITS, 1, dropout=0.5))
     np.testing.assert_allclose(single(sequence, training=True)[0], single(sequence)[0], atol=1e-6)
 
 
@@ -167,7 +167,7 @@ def test_is_saved_and_loaded(cell: str, bidirectional: bool, tmp_path: Path) -> 
     sequence, lengths = keras.Input((None, FEATURES)), keras.Input((), dtype="int32")
     stack = RecurrentStack(cell, UNITS, 2, bidirectional=bidirectional, dropout=0.2, name="stack")
     model = keras.Model([sequence, lengths], stack(sequence, lengths=lengths)[0])
-    randomised(stack)
+    randomized(stack)
     expected = model.predict([sequences(), LENGTHS], verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
@@ -189,7 +189,7 @@ def test_last_outputs_by_hand() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_last_outputs_are_the_final_states(cell: str) -> None:
-    stack = randomised(RecurrentStack(cell, UNITS))
+    stack = randomized(RecurrentStack(cell, UNITS))
     outputs = outputs_of(stack, sequences())
     for row in range(BATCH):
         _, states = stack(tf.constant(sequences()[row : row + 1, : LENGTHS[row]]))

@@ -1,4 +1,4 @@
-"""Regularised layers against the NumPy reference given the same masks, and against finite differences."""
+"""Regularized layers against the NumPy reference given the same masks, and against finite differences."""
 
 # ruff: noqa: N806 (matrices are capitals, as in the reference)
 
@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nlpseq.layers import GRU, LSTM, RNN, Regularisation
-from nlpseq.layers.regularisation import Masks
+from nlpseq.layers import GRU, LSTM, RNN, Regularization
+from nlpseq.layers.regularization import Masks
 from tests.layers import reference
 
 BATCH, TIME, FEATURES, UNITS, SEED = 3, 5, 4, 6, 11
 
-# name: (the layer, its further arguments, the reference cell, the one with layer normalisation if there is one)
+# name: (the layer, its further arguments, the reference cell, the one with layer normalization if there is one)
 CELLS: dict[str, tuple[Any, dict[str, Any], reference.Cell, reference.Cell | None]] = {
     "rnn-tanh": (RNN, {}, reference.Simple("tanh"), reference.LayerNormSimple("tanh")),
     "rnn-relu": (RNN, {"activation": "relu"}, reference.Simple("relu"), reference.LayerNormSimple("relu")),
@@ -75,7 +75,7 @@ def draw(*shape: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def regularisation(cell: str, name: str) -> Regularisation:
+def regularization(cell: str, name: str) -> Regularization:
     """Of the table; what the cell does not have is left out, or the test is skipped if nothing is left."""
     fields = dict(REGULARISATIONS[name])
     if cell != "lstm":
@@ -84,17 +84,17 @@ def regularisation(cell: str, name: str) -> Regularisation:
         fields.pop("layer_norm", None)
     if not fields and name != "none":
         pytest.skip(f"{cell} has no {name}")
-    return Regularisation(**fields)
+    return Regularization(**fields)
 
 
-def make(cell: str, regularised: Regularisation, **options: Any) -> Any:
+def make(cell: str, regularized: Regularization, **options: Any) -> Any:
     """A built layer, no weight at its first value."""
     layer_type, further, *_ = CELLS[cell]
     layer = layer_type(
         UNITS,
         return_sequences=True,
         return_state=True,
-        regularisation=regularised,
+        regularization=regularized,
         seed=SEED,
         **further,
         **options,
@@ -107,9 +107,9 @@ def make(cell: str, regularised: Regularisation, **options: Any) -> Any:
     return layer
 
 
-def first_masks(regularised: Regularisation) -> Masks:
+def first_masks(regularized: Regularization) -> Masks:
     """Those of the first call of a layer with this seed."""
-    return Masks(regularised, tf.cast(keras.random.SeedGenerator(SEED).next(), tf.int32))
+    return Masks(regularized, tf.cast(keras.random.SeedGenerator(SEED).next(), tf.int32))
 
 
 def as_array(mask: tf.Tensor) -> np.ndarray:
@@ -120,33 +120,33 @@ class Expected:
     """A layer's outputs, states and gradients from the reference: what lies outside of the steps is added here."""
 
     def __init__(self, cell: str, layer: Any, run: str, training: bool) -> None:
-        self.regularised: Regularisation = layer.regularisation
+        self.regularized: Regularization = layer.regularization
         self.mask, self.as_lengths, _, self.go_backwards = RUNS[run]
-        plain, normalised = CELLS[cell][2:]
-        self.cell = normalised if self.regularised.layer_norm and normalised else plain
+        plain, normalized = CELLS[cell][2:]
+        self.cell = normalized if self.regularized.layer_norm and normalized else plain
         self.weights = [np.asarray(weight, float) for weight in layer.get_weights()]
         states = 2 if cell == "lstm" else 1
-        rates = self.regularised.zoneout[:states]
+        rates = self.regularized.zoneout[:states]
         self.drop_input = self.drop_output = self.drop_weights = 1.0
         self.noise = reference.Noise(zoneout=rates)
         if training:
-            masks, hidden = first_masks(self.regularised), tf.zeros([BATCH, UNITS], tf.float64)
-            if self.regularised.input_dropout:
+            masks, hidden = first_masks(self.regularized), tf.zeros([BATCH, UNITS], tf.float64)
+            if self.regularized.input_dropout:
                 self.drop_input = as_array(masks.inputs(tf.zeros([BATCH, TIME, FEATURES], tf.float64)))
-            if self.regularised.output_dropout:
+            if self.regularized.output_dropout:
                 self.drop_output = as_array(masks.outputs(tf.zeros([BATCH, TIME, UNITS], tf.float64)))
-            if self.regularised.weight_drop:
+            if self.regularized.weight_drop:
                 self.drop_weights = as_array(masks.recurrent_kernel(tf.zeros(self.weights[1].shape, tf.float64)))
             kept = iter(masks.kept(tf.constant(TIME), hidden))
             self.noise = reference.Noise(
-                as_array(masks.recurrent(hidden)) if self.regularised.recurrent_dropout else 1.0,
+                as_array(masks.recurrent(hidden)) if self.regularized.recurrent_dropout else 1.0,
                 tuple(as_array(next(kept)) if rate else 0.0 for rate in rates),
             )
 
     def results(self, sequence: np.ndarray, states: list[np.ndarray]) -> list[np.ndarray]:
         """Outputs and states, then the gradients of the inputs and of the weights in the layer's order."""
         v_W, v_R, *further = self.weights
-        norms, further = (further[1:3], further[:1] + further[3:]) if self.regularised.weight_norm else ([], further)
+        norms, further = (further[1:3], further[:1] + further[3:]) if self.regularized.weight_norm else ([], further)
         W, R = (
             [g * v / np.linalg.norm(v, axis=0) for v, g in zip((v_W, v_R), norms, strict=True)] if norms else [v_W, v_R]
         )
@@ -207,11 +207,11 @@ def inputs_of(cell: str, run: str) -> list[np.ndarray]:
 def test_equals_the_reference_with_the_same_masks(cell: str, name: str, run: str) -> None:
     """Every output, every returned state and every gradient, in training.
 
-    In float32 to 1e-5 of an array's largest value: where layer normalisation starts from a state of zeros it makes
+    In float32 to 1e-5 of an array's largest value: where layer normalization starts from a state of zeros it makes
     roundings larger. In float64, which always takes our own loop, that is gone.
     """
     for dtype, tolerance in (("float32", 1e-5), ("float64", 1e-9)):
-        layer = make(cell, regularisation(cell, name), go_backwards=RUNS[run][3], dtype=dtype)
+        layer = make(cell, regularization(cell, name), go_backwards=RUNS[run][3], dtype=dtype)
         inputs = inputs_of(cell, run)
         expected = Expected(cell, layer, run, training=True).results(inputs[0], inputs[1:])
         results = layer_results(layer, run, inputs, training=True)
@@ -224,7 +224,7 @@ def test_equals_the_reference_with_the_same_masks(cell: str, name: str, run: str
 @pytest.mark.parametrize("cell", CELLS)
 def test_inference_takes_the_expectation(cell: str, run: str) -> None:
     """No mask is drawn; zoneout mixes old and new in proportion. The gradient is that of what was computed."""
-    layer = make(cell, regularisation(cell, "everything"))
+    layer = make(cell, regularization(cell, "everything"))
     inputs = inputs_of(cell, run)
     expected = Expected(cell, layer, run, training=False).results(inputs[0], inputs[1:])
     for _ in range(2):
@@ -238,7 +238,7 @@ def test_inference_takes_the_expectation(cell: str, run: str) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_equal_finite_differences(cell: str, name: str, run: str) -> None:
     """Of the layer itself, in float64, within 1e-6: along random directions of every input and every weight."""
-    layer = make(cell, regularisation(cell, name), go_backwards=RUNS[run][3], dtype="float64")
+    layer = make(cell, regularization(cell, name), go_backwards=RUNS[run][3], dtype="float64")
     tensors = [tf.Variable(value, dtype="float64") for value in inputs_of(cell, run)]
     noise = [draw(BATCH, TIME, UNITS, seed=9), *(draw(BATCH, UNITS, seed=10 + index) for index in range(2))]
     seed = getattr(layer, "seed_generator", None)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nlpseq.layers.regularisation import Dropout
+from nlpseq.layers.dropout import Dropout
 
 
 def ones(*shape: int) -> tf.Tensor:
@@ -112,7 +112,7 @@ REPLICAS = textwrap.dedent(
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
-    from nlpseq.layers.regularisation import Dropout
+    from nlpseq.layers.dropout import Dropout
 
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():

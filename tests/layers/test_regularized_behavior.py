@@ -1,4 +1,4 @@
-"""That each kind of regularisation does what its paper says, and that it works wherever a plain layer does."""
+"""That each kind of regularization does what its paper says, and that it works wherever a plain layer does."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from nlpseq.layers import GRU, LSTM, RNN, Bidirectional, Regularisation
-from nlpseq.layers.regularisation import Masks
+from nlpseq.layers import GRU, LSTM, RNN, Bidirectional, Regularization
+from nlpseq.layers.regularization import Masks
 from nlpseq.layers.stack import RecurrentStack
 
 BATCH, TIME, FEATURES, UNITS = 3, 5, 4, 6
@@ -52,7 +52,7 @@ def make(cell: str, fields: dict[str, Any] | None = None, units: int = UNITS, **
     if fields is not None and cell == "lstm" and fields == EVERYTHING:
         fields = {**fields, "zoneout_cell": 0.3}
     options = {"return_sequences": True, "return_state": True, "seed": 5, **options}
-    return CELLS[cell](units, regularisation=None if fields is None else Regularisation(**fields), **options)
+    return CELLS[cell](units, regularization=None if fields is None else Regularization(**fields), **options)
 
 
 def gradients_of(layer: Any, *inputs: Any, **options: Any) -> dict[str, np.ndarray]:
@@ -82,7 +82,7 @@ def random_operators(function: Any) -> set[str]:
 
 
 def masks(**fields: Any) -> Masks:
-    return Masks(Regularisation(**fields), tf.constant([3, 4]))
+    return Masks(Regularization(**fields), tf.constant([3, 4]))
 
 
 def test_masks_have_their_rates_and_keep_the_expectation() -> None:
@@ -124,7 +124,7 @@ def test_over_time_is_one_mask_for_all_steps_and_otherwise_each_has_its_own() ->
 
 def test_masks_depend_on_the_seed_only() -> None:
     fields = {"input_dropout": 0.5, "recurrent_dropout": 0.5, "zoneout_hidden": 0.5}
-    one, again, other = (Masks(Regularisation(**fields), tf.constant([seed, 0])) for seed in (1, 1, 2))
+    one, again, other = (Masks(Regularization(**fields), tf.constant([seed, 0])) for seed in (1, 1, 2))
     state = tf.zeros([16, 16])
     for of in (lambda m: m.recurrent(state), lambda m: m.kept(tf.constant(4), state)[0], lambda m: m.inputs(state)):
         np.testing.assert_array_equal(of(one), of(again))
@@ -145,7 +145,7 @@ def test_input_dropout_is_the_plain_layer_on_dropped_inputs(cell: str) -> None:
     layer.build(sequence.shape)
     plain.set_weights(layer.get_weights())
     seed = tf.cast(keras.random.SeedGenerator(5).next(), tf.int32)
-    mask = Masks(layer.regularisation, seed).inputs(sequence)
+    mask = Masks(layer.regularization, seed).inputs(sequence)
     assert_equal_results(layer(sequence, training=True), plain(sequence * mask, training=True))
 
 
@@ -164,7 +164,7 @@ def test_output_dropout_leaves_the_states_alone(cell: str, over_time: bool) -> N
 
 
 def test_output_dropout_without_sequences_is_one_mask_of_the_last_output() -> None:
-    layer = GRU(50, regularisation=Regularisation(output_dropout=0.5))
+    layer = GRU(50, regularization=Regularization(output_dropout=0.5))
     sequence = draw(20, TIME, FEATURES)
     quiet, outputs = layer(sequence).numpy(), layer(sequence, training=True).numpy()
     assert outputs.shape == (20, 50)
@@ -263,7 +263,7 @@ def test_layer_norm_does_not_see_the_scale_of_a_kernel_or_a_shift_of_its_columns
     sequence = 3 * draw(BATCH, TIME, FEATURES)
     state = [draw(BATCH, 32, seed=seed) for seed in range(layer.states_count)]
     expected = layer(sequence, initial_state=state)
-    # The simple network normalises the sum of both products, the others each one.
+    # The simple network normalizes the sum of both products, the others each one.
     together = (
         [(layer.kernel, layer.recurrent_kernel)] if cell == "rnn" else [(layer.recurrent_kernel,), (layer.kernel,)]
     )
@@ -405,13 +405,13 @@ def test_calls_draw_other_masks_and_the_seed_repeats_them() -> None:
 
 
 def test_directions_and_layers_draw_masks_of_their_own() -> None:
-    both = Bidirectional("gru", UNITS, regularisation={"recurrent_dropout": 0.5}, seed=3)
-    stack = RecurrentStack("lstm", UNITS, 2, bidirectional=True, regularisation={"zoneout_cell": 0.5}, seed=3)
+    both = Bidirectional("gru", UNITS, regularization={"recurrent_dropout": 0.5}, seed=3)
+    stack = RecurrentStack("lstm", UNITS, 2, bidirectional=True, regularization={"zoneout_cell": 0.5}, seed=3)
     layers = [both.forward, both.backward]
     assert [layer.seed for layer in layers] == [3, 4]
     assert [one.seed for layer in stack.layers for one in (layer.forward, layer.backward)] == [3, 4, 5, 6]
     assert all(
-        one.regularisation.zoneout_cell == 0.5 for layer in stack.layers for one in (layer.forward, layer.backward)
+        one.regularization.zoneout_cell == 0.5 for layer in stack.layers for one in (layer.forward, layer.backward)
     )
     assert [layer.seed for layer in RecurrentStack("gru", 3, 2, seed=8).layers] == [8, 10]
     assert len({tuple(layer.seed_generator.state.numpy()) for layer in layers}) == 2
@@ -434,9 +434,9 @@ REPLICAS = textwrap.dedent(
                   zoneout_cell=0.3, layer_norm=True, weight_norm=True)
     keras.utils.set_random_seed(2)
     with strategy.scope():
-        layers = [LSTM(8, regularisation={name: value, "layer_norm": True}, seed=1, name=name)
+        layers = [LSTM(8, regularization={name: value, "layer_norm": True}, seed=1, name=name)
                   for name, value in fields.items()]
-        layers.append(LSTM(8, regularisation=fields, seed=1))
+        layers.append(LSTM(8, regularization=fields, seed=1))
         for layer in layers:
             layer.build((None, None, 4))
 
@@ -513,7 +513,7 @@ def test_xla_draws_the_same_masks(cell: str) -> None:
 @pytest.mark.parametrize("name", [*EVERYTHING, "everything"])
 def test_mixed_bfloat16_is_close_to_float32(cell: str, name: str) -> None:
     if name == "over_time":
-        pytest.skip("no regularisation of its own")
+        pytest.skip("no regularization of its own")
     fields = EVERYTHING if name == "everything" else {name: EVERYTHING[name]}
     results = []
     for policy in ("float32", "mixed_bfloat16"):
@@ -579,7 +579,7 @@ def test_ids_pick_rows_of_a_table(cell: str) -> None:
 def test_model_trains_under_fit_saves_and_loads(cell: str, depth: int, bidirectional: bool, tmp_path: Path) -> None:
     tokens, lengths = keras.Input([None], dtype="int32"), keras.Input([], dtype="int32")
     embedded = keras.layers.Embedding(20, 8)(tokens)
-    stack = RecurrentStack(cell, 8, depth, bidirectional=bidirectional, regularisation=EVERYTHING, seed=2, name="stack")
+    stack = RecurrentStack(cell, 8, depth, bidirectional=bidirectional, regularization=EVERYTHING, seed=2, name="stack")
     pooled = keras.layers.GlobalAveragePooling1D()(stack(embedded, lengths=lengths)[0])
     model = keras.Model([tokens, lengths], keras.layers.Dense(1)(pooled))
     rng = np.random.default_rng(0)
@@ -597,7 +597,7 @@ def test_model_trains_under_fit_saves_and_loads(cell: str, depth: int, bidirecti
     again = loaded.get_layer("stack")
     assert isinstance(again, RecurrentStack)
     assert again.get_config() == stack.get_config()
-    assert again.regularisation == Regularisation(**EVERYTHING)
+    assert again.regularization == Regularization(**EVERYTHING)
 
 
 @every_cell
@@ -632,26 +632,26 @@ def test_inference_converts_to_builtin_tflite_operators(cell: str, name: str) ->
 @pytest.mark.parametrize(
     "layer",
     [
-        LSTM(3, regularisation=Regularisation(zoneout_cell=0.1, layer_norm=True), seed=4),
-        GRU(3, regularisation={"weight_drop": 0.5}),
-        Bidirectional("rnn", 3, regularisation=Regularisation(output_dropout=0.1, over_time=False), seed=2),
-        RecurrentStack("gru", 3, 2, regularisation=Regularisation(weight_norm=True), seed=2),
+        LSTM(3, regularization=Regularization(zoneout_cell=0.1, layer_norm=True), seed=4),
+        GRU(3, regularization={"weight_drop": 0.5}),
+        Bidirectional("rnn", 3, regularization=Regularization(output_dropout=0.1, over_time=False), seed=2),
+        RecurrentStack("gru", 3, 2, regularization=Regularization(weight_norm=True), seed=2),
     ],
     ids=["lstm", "gru", "bidirectional", "stack"],
 )
 def test_config_round_trip(layer: Any) -> None:
     config = layer.get_config()
-    assert type(config["regularisation"]) is dict
-    json.dumps(config["regularisation"])
+    assert type(config["regularization"]) is dict
+    json.dumps(config["regularization"])
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert again.get_config() == config
-    assert again.regularisation == layer.regularisation
+    assert again.regularization == layer.regularization
 
 
-def test_a_configuration_from_before_there_was_regularisation_loads() -> None:
+def test_a_configuration_from_before_there_was_regularization_loads() -> None:
     config = LSTM(3).get_config()
-    del config["regularisation"], config["seed"]
-    assert LSTM.from_config(config).regularisation == Regularisation()
+    del config["regularization"], config["seed"]
+    assert LSTM.from_config(config).regularization == Regularization()
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0])
@@ -660,16 +660,16 @@ def test_a_configuration_from_before_there_was_regularisation_loads() -> None:
 )
 def test_rates_that_make_no_sense(name: str, rate: float) -> None:
     with pytest.raises(ValueError, match=rf"{name}={rate}\): a rate must be at least 0 and below 1"):
-        Regularisation(**{name: rate})
+        Regularization(**{name: rate})
 
 
 def test_errors_say_what_is_allowed() -> None:
     with pytest.raises(ValueError, match="use reset_after=True"):
-        GRU(3, reset_after=False, regularisation=Regularisation(layer_norm=True))
+        GRU(3, reset_after=False, regularization=Regularization(layer_norm=True))
     for layer in (RNN, GRU):
         with pytest.raises(
             ValueError, match=r"zoneout_cell=0\.1, but only an LSTM has a cell state: use zoneout_hidden"
         ):
-            layer(3, regularisation=Regularisation(zoneout_cell=0.1))
+            layer(3, regularization=Regularization(zoneout_cell=0.1))
     with pytest.raises(ValueError, match="has no droput: choose from input_dropout, "):
-        LSTM(3, regularisation={"droput": 0.1})
+        LSTM(3, regularization={"droput": 0.1})

@@ -1,11 +1,11 @@
-"""Cells with layer normalisation (Ba et al. 2016, arXiv:1607.06450, equation 4 and supplementary material).
+"""Cells with layer normalization (Ba et al. 2016, arXiv:1607.06450, equation 4 and supplementary material).
 
 LN(a) = gain * (a - mean(a)) / deviation(a) + bias, over the units of a vector (over all gates of a product, as there).
 
 The mean of a product h R over its columns is h times the mean of R's columns, so that a kernel whose rows have mean 0
-(:func:`centred`, once a call, outside the loop) makes products that have mean 0: a step, and its gradient, need the
+(:func:`centered`, once a call, outside the loop) makes products that have mean 0: a step, and its gradient, need the
 second moment only. The rest is as in `nlpseq.layers.cells`, with one more tensor kept a step, the product before it is
-normalised: normalised values and deviations are computed from it for all steps at once.
+normalized: normalized values and deviations are computed from it for all steps at once.
 
 Weights' vectors are the gains first, then the biases, if there are any; where the paper adds several biases to the same
 sum, there is one.
@@ -25,7 +25,7 @@ EPSILON = 1e-5  # added to the variance
 class LayerNormTanhCell(TanhCell):
     """h' = tanh(LN(x W + h R)) (equation 4). State: h. Vectors: gain, bias, each [units].
 
-    The input is projected without a bias by a centred kernel.
+    The input is projected without a bias by a centered kernel.
     """
 
     kept: tuple[int, ...] = (1,)
@@ -44,9 +44,9 @@ class LayerNormTanhCell(TanhCell):
         return self.slope(trace.own[0]), total * inverse, inverse
 
     def step_gradient(self, factors: Tensors, d_states: Tensors, transposed: Weights) -> tuple[Tensors, Tensors]:
-        slope, normalised, inverse = factors
+        slope, normalized, inverse = factors
         d_pre = d_states[0] * slope
-        d_total = centred_gradient(d_pre * transposed.vectors[0], normalised, inverse)
+        d_total = centered_gradient(d_pre * transposed.vectors[0], normalized, inverse)
         return (transposed.recurrent_gradient(d_total),), (d_total, d_pre)
 
     def weight_gradients(self, trace: Trace, d_pre: tf.Tensor, *further: tf.Tensor) -> Tensors:
@@ -60,7 +60,7 @@ class LayerNormReLUCell(LayerNormTanhCell, ReLUCell):
 
 
 class LayerNormLSTMCell(LSTMCell):
-    """Long short-term memory with layer normalisation (equations 20 to 22). States: h, c.
+    """Long short-term memory with layer normalization (equations 20 to 22). States: h, c.
 
     i, f, g, o before their activation = LN(x W) + LN(h R) + b
     c' = f * c + i * g
@@ -80,47 +80,47 @@ class LayerNormLSTMCell(LSTMCell):
         i, f, g, o = tf.split(pre, 4, axis=-1)
         i, f, g, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
         c = f * c + i * g
-        normalised, _ = normalise(c)
-        return (o * self.shown(normalised, weights), c), (i, f, g, o, recurrent)
+        normalized, _ = normalize(c)
+        return (o * self.shown(normalized, weights), c), (i, f, g, o, recurrent)
 
-    def shown(self, normalised: tf.Tensor, weights: Weights) -> tf.Tensor:
+    def shown(self, normalized: tf.Tensor, weights: Weights) -> tf.Tensor:
         """tanh(LN(c'))"""
         _, gain, *bias = weights.vectors
-        return tf.tanh(normalised * gain + bias[0] if bias else normalised * gain)
+        return tf.tanh(normalized * gain + bias[0] if bias else normalized * gain)
 
     def factors(self, trace: Trace) -> Tensors:
         i, f, g, o, recurrent = trace.gates
         _, c = trace.own
         new = i * g
         old = c - new
-        normalised, inverse = normalise(c)
-        shown = self.shown(normalised, trace.weights)
+        normalized, inverse = normalize(c)
+        shown = self.shown(normalized, trace.weights)
         h = o * shown
         recurrent_inverse = inverse_deviation(recurrent)
         # How LN(c') follows h'; the gates before their activation, as in LSTMCell; how c' follows c; the two LN.
         gates = (o - h * shown, new - new * i, old - old * f, i - new * g, h - h * o, f)
-        return *gates, normalised, inverse, recurrent * recurrent_inverse, recurrent_inverse
+        return *gates, normalized, inverse, recurrent * recurrent_inverse, recurrent_inverse
 
     def step_gradient(self, factors: Tensors, d_states: Tensors, transposed: Weights) -> tuple[Tensors, Tensors]:
-        to_shown, to_i, to_f, to_g, to_o, f, normalised, inverse, recurrent, recurrent_inverse = factors
+        to_shown, to_i, to_f, to_g, to_o, f, normalized, inverse, recurrent, recurrent_inverse = factors
         recurrent_gain, cell_gain, *_ = transposed.vectors
         d_h, d_c = d_states
         d_shown = d_h * to_shown
-        d_c = d_c + gradient(d_shown * cell_gain, normalised, inverse)
+        d_c = d_c + gradient(d_shown * cell_gain, normalized, inverse)
         d_pre = tf.concat([d_c * to_i, d_c * to_f, d_c * to_g, d_h * to_o], axis=-1)
-        d_recurrent = centred_gradient(d_pre * recurrent_gain, recurrent, recurrent_inverse)
+        d_recurrent = centered_gradient(d_pre * recurrent_gain, recurrent, recurrent_inverse)
         return (transposed.recurrent_gradient(d_recurrent), d_c * f), (d_pre, d_recurrent, d_shown)
 
     def weight_gradients(self, trace: Trace, d_pre: tf.Tensor, *further: tf.Tensor) -> Tensors:
         recurrent = trace.gates[4]
         d_recurrent, d_shown = further
         d_gain, _ = gain_and_bias_gradients(d_pre, recurrent * inverse_deviation(recurrent))
-        d_cell = gain_and_bias_gradients(d_shown, normalise(trace.own[1])[0])
+        d_cell = gain_and_bias_gradients(d_shown, normalize(trace.own[1])[0])
         return recurrent_outer(trace, d_recurrent), d_gain, *d_cell
 
 
 class LayerNormGRUCell(GRUCell):
-    """Gated recurrent unit with layer normalisation (equations 23 to 25). State: h.
+    """Gated recurrent unit with layer normalization (equations 23 to 25). State: h.
 
     z, r = sigmoid(LN(x W) + LN(h R)): one LN over both gates
     g = tanh(LN(x W) + r * LN(h R)): another one, over the candidate
@@ -136,7 +136,7 @@ class LayerNormGRUCell(GRUCell):
         (h,) = states
         units = h.shape[-1]
         product = weights.recurrent(h)
-        recurrent = normalised_groups(product, [2 * units, units]) * weights.vectors[0]
+        recurrent = normalized_groups(product, [2 * units, units]) * weights.vectors[0]
         if len(weights.vectors) > 1:
             recurrent = tf.nn.bias_add(recurrent, weights.vectors[1])
         x_zr, x_g = tf.split(projected, [2 * units, units], axis=-1)
@@ -152,23 +152,23 @@ class LayerNormGRUCell(GRUCell):
         units = z.shape[-1]
         products = tf.split(product, [2 * units, units], axis=-1)
         inverses = [inverse_deviation(product) for product in products]
-        normalised = [product * inverse for product, inverse in zip(products, inverses, strict=True)]
-        h_g = normalised[1] * gain[2 * units :]
+        normalized = [product * inverse for product, inverse in zip(products, inverses, strict=True)]
+        h_g = normalized[1] * gain[2 * units :]
         if bias:
             h_g = h_g + bias[0][2 * units :]
         to_g = (1 - z) * (1 - g * g)
-        return (h_new - g) * (1 - z), to_g * h_g * (r - r * r), to_g, r, z, *normalised, *inverses
+        return (h_new - g) * (1 - z), to_g * h_g * (r - r * r), to_g, r, z, *normalized, *inverses
 
     def step_gradient(self, factors: Tensors, d_states: Tensors, transposed: Weights) -> tuple[Tensors, Tensors]:
-        to_z, to_r, to_g, r, z, normalised_zr, normalised_g, inverse_zr, inverse_g = factors
+        to_z, to_r, to_g, r, z, normalized_zr, normalized_g, inverse_zr, inverse_g = factors
         (d_h,) = d_states
         units = d_h.shape[-1]
         gain_zr, gain_g = tf.split(transposed.vectors[0], [2 * units, units])
         d_zr, d_g = tf.concat([d_h * to_z, d_h * to_r], axis=-1), d_h * to_g
         d_product = tf.concat(
             [
-                centred_gradient(d_zr * gain_zr, normalised_zr, inverse_zr),
-                centred_gradient(d_g * r * gain_g, normalised_g, inverse_g),
+                centered_gradient(d_zr * gain_zr, normalized_zr, inverse_zr),
+                centered_gradient(d_g * r * gain_g, normalized_g, inverse_g),
             ],
             axis=-1,
         )
@@ -180,50 +180,50 @@ class LayerNormGRUCell(GRUCell):
         units = r.shape[-1]
         d_zr, d_g = tf.split(d_pre, [2 * units, units], axis=-1)
         d_scaled = tf.concat([d_zr, d_g * tf.cast(r, d_g.dtype)], axis=-1)
-        normalised = normalised_groups(product, [2 * units, units])
-        return recurrent_outer(trace, further[0]), *gain_and_bias_gradients(d_scaled, normalised)
+        normalized = normalized_groups(product, [2 * units, units])
+        return recurrent_outer(trace, further[0]), *gain_and_bias_gradients(d_scaled, normalized)
 
 
-def inverse_deviation(centred: tf.Tensor) -> tf.Tensor:
+def inverse_deviation(centered: tf.Tensor) -> tf.Tensor:
     """[..., 1], of vectors [..., n] whose mean is 0."""
-    return tf.math.rsqrt(tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True) + EPSILON)
+    return tf.math.rsqrt(tf.reduce_mean(tf.square(centered), axis=-1, keepdims=True) + EPSILON)
 
 
-def normalise(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def normalize(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Vectors [..., n] with mean 0 and variance 1, and the inverse of the deviation they had [..., 1]."""
     values = values - tf.reduce_mean(values, axis=-1, keepdims=True)
     inverse = inverse_deviation(values)
     return values * inverse, inverse
 
 
-def centred_gradient(d_normalised: tf.Tensor, normalised: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
-    """Of vectors with mean 0, from that of the normalised ones.
+def centered_gradient(d_normalized: tf.Tensor, normalized: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
+    """Of vectors with mean 0, from that of the normalized ones.
 
-    A constant added to it changes nothing: the vectors came from a centred kernel, which takes it away.
+    A constant added to it changes nothing: the vectors came from a centered kernel, which takes it away.
     """
-    shared = tf.reduce_mean(d_normalised * normalised, axis=-1, keepdims=True)
-    return (d_normalised - normalised * shared) * inverse
+    shared = tf.reduce_mean(d_normalized * normalized, axis=-1, keepdims=True)
+    return (d_normalized - normalized * shared) * inverse
 
 
-def gradient(d_normalised: tf.Tensor, normalised: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
-    """Of any vectors, from that of the normalised ones."""
-    d_normalised = d_normalised - tf.reduce_mean(d_normalised, axis=-1, keepdims=True)
-    return centred_gradient(d_normalised, normalised, inverse)
+def gradient(d_normalized: tf.Tensor, normalized: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
+    """Of any vectors, from that of the normalized ones."""
+    d_normalized = d_normalized - tf.reduce_mean(d_normalized, axis=-1, keepdims=True)
+    return centered_gradient(d_normalized, normalized, inverse)
 
 
-def gain_and_bias_gradients(d_scaled: tf.Tensor, normalised: tf.Tensor) -> Tensors:
-    """Of gain and bias [n], from that of gain * normalised + bias [time, batch, n] at all steps."""
-    d_scaled = tf.cast(d_scaled, normalised.dtype)
-    return tf.reduce_sum(d_scaled * normalised, axis=[0, 1]), tf.reduce_sum(d_scaled, axis=[0, 1])
+def gain_and_bias_gradients(d_scaled: tf.Tensor, normalized: tf.Tensor) -> Tensors:
+    """Of gain and bias [n], from that of gain * normalized + bias [time, batch, n] at all steps."""
+    d_scaled = tf.cast(d_scaled, normalized.dtype)
+    return tf.reduce_sum(d_scaled * normalized, axis=[0, 1]), tf.reduce_sum(d_scaled, axis=[0, 1])
 
 
-def centred(kernel: tf.Tensor, groups: Sequence[int]) -> tf.Tensor:
+def centered(kernel: tf.Tensor, groups: Sequence[int]) -> tf.Tensor:
     """The kernel [n, m] with rows of mean 0 in each group of columns: m is the sum of the groups."""
     parts = tf.split(kernel, list(groups), axis=-1)
     return tf.concat([part - tf.reduce_mean(part, axis=-1, keepdims=True) for part in parts], axis=-1)
 
 
-def normalised_groups(product: tf.Tensor, groups: Sequence[int]) -> tf.Tensor:
-    """The product of a centred kernel [..., m], normalised over each group of columns."""
+def normalized_groups(product: tf.Tensor, groups: Sequence[int]) -> tf.Tensor:
+    """The product of a centered kernel [..., m], normalized over each group of columns."""
     parts = tf.split(product, list(groups), axis=-1)
     return tf.concat([part * inverse_deviation(part) for part in parts], axis=-1)
