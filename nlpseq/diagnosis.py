@@ -1,8 +1,9 @@
-"""``nlpseq doctor``: what this machine has, and how to mend what is missing."""
+"""``nlpseq doctor`` says what this machine has, and how to mend what is missing."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import sys
@@ -29,7 +30,7 @@ class Check:
 
 
 def diagnose() -> Iterator[Check]:
-    """All checks. Nothing is imported and nothing is sent over a network."""
+    """Yields all checks. Nothing is imported, and nothing is sent over a network."""
     yield Check("Python", sys.version.split()[0], sys.version_info >= (3, 11), "install Python 3.11 or newer")
     yield Check("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()))
     versions = {package: _version(package) for package in (*_USING, *_TRAINING, *_CORPORA)}
@@ -45,12 +46,27 @@ def diagnose() -> Iterator[Check]:
     if trains:
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         yield Check("Keras backend", backend, backend == "tensorflow", "unset KERAS_BACKEND")
+    if versions["tensorflow"]:
+        yield _conversion(versions["tensorflow"])
     for what, folder in (("free disk here", Path.cwd()), ("free disk for the cache", _existing(cache_folder()))):
         free = shutil.disk_usage(folder).free
         yield Check(what, f"{free / 1e9:.1f} GB", free > _LEAST_FREE_BYTES, "make space")
     cache = cache_folder()
     used = sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) if cache.is_dir() else 0
     yield Check("cache of encoded data", f"{used / 1e6:.0f} MB in {cache}; may be deleted at any time")
+
+
+def _conversion(version: str) -> Check:
+    """Whether this TensorFlow can make ``.tflite`` files; a later one will come without that part."""
+    spec = importlib.util.find_spec("tensorflow")
+    folders = (spec and spec.submodule_search_locations) or ()
+    if any((Path(folder) / "lite" / "python" / "lite.py").is_file() for folder in folders):
+        return Check("export to .tflite", "TensorFlow has the converter, tf.lite")
+    found = (
+        f"TensorFlow {version} has no tf.lite: no .tflite can be made, neither by nlpseq export nor at the end of "
+        "train-task; training, evaluating and the SavedModel do not need it"
+    )
+    return Check("export to .tflite", found, False, "pip install 'tensorflow<2.22'")
 
 
 def _version(package: str) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +47,21 @@ def test_half_of_what_training_needs_is_not_enough(package: str, monkeypatch: py
 def test_another_backend_of_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert not diagnosed(set(), monkeypatch)["Keras backend"].fine
+
+
+def test_a_tensorflow_with_the_converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert diagnosed(set(), monkeypatch)["export to .tflite"].fine
+
+
+def test_a_tensorflow_without_the_converter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise ImportError('doctor imports nothing')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    check = diagnosed(set(), monkeypatch)["export to .tflite"]
+    assert (check.fine, check.advice) == (False, "pip install 'tensorflow<2.22'")
+    assert "no .tflite can be made" in check.found
+
+
+def test_without_tensorflow_nothing_is_said_of_its_converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "export to .tflite" not in diagnosed({"tensorflow"}, monkeypatch)
