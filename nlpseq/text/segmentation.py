@@ -1,4 +1,4 @@
-"""Cutting long text where it hurts least, and putting together what was made of its parts."""
+"""Cuts long text into parts that fit a model, and joins the texts that were made of the parts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Segment(NamedTuple):
 
     Attributes:
         text: the part, without space around it.
-        spacing: the spaces and line ends between it and the next part; "" at the end, and where a word was cut.
+        spacing: the spaces and line ends before the next part; "" after the last part, and where a word was cut.
     """
 
     text: str
@@ -24,14 +24,17 @@ class Segment(NamedTuple):
 
 
 def segments(text: str, fits: Callable[[str], bool], *, sentences: bool = False) -> list[Segment]:
-    """Parts of the text, in order, each of which ``fits``: whole if possible, else sentences, else runs of words.
+    """Cuts a text into parts that fit: the whole text, else sentences, else runs of words, else parts of a word.
 
-    A word that does not fit by itself is cut in the middle. Nothing is lost but the space around the whole text.
+    Only the space around the whole text is lost. A single character stays a part even where it does not fit.
 
     Args:
         text: of any length.
-        fits: whether a part can stay in one piece.
-        sentences: cut into sentences what would fit as well.
+        fits: says whether a part fits.
+        sentences: cut into sentences even where the whole text fits.
+
+    Returns:
+        The parts, in their order.
     """
     text = text.strip()
     if not text:
@@ -49,9 +52,9 @@ def segments(text: str, fits: Callable[[str], bool], *, sentences: bool = False)
 
 
 def rejoined(parts: Sequence[Segment], texts: Sequence[str]) -> str:
-    """One text out of those that were made of the parts, such as their translations, spaced as the parts were.
+    """Joins the texts that were made of the parts, such as their translations. They are spaced as the parts were.
 
-    Chinese and Japanese have no space between sentences; other languages want one there.
+    Chinese and Japanese have no space between sentences. Where they are translated, a space is added.
     """
     pieces: list[str] = []
     for part, text in zip(parts, texts, strict=True):
@@ -63,28 +66,28 @@ def rejoined(parts: Sequence[Segment], texts: Sequence[str]) -> str:
 
 
 def is_one_sentence(text: str) -> bool:
-    """Whether there is no end of a sentence or line within the text."""
+    """Says whether no sentence and no line ends within the text."""
     return len(_sentences(text)) < 2
 
 
 def _sentences(text: str) -> list[Segment]:
-    """Sentences and lines; all space between two of them, at the begin of a line too, is their spacing."""
+    """Cuts at the ends of sentences and lines. All space between two parts is spacing, a line's indentation too."""
     found: list[Segment] = []
-    begin = end_of_last = 0
+    start = end_of_last = 0
     for border in [*(match.start() for match in _SENTENCE_END.finditer(text)), len(text)]:
-        stripped = text[begin:border].strip()
+        stripped = text[start:border].strip()
         if stripped:
-            start = text.index(stripped, begin)
+            first = text.index(stripped, start)
             if found:
-                found[-1] = Segment(found[-1].text, text[end_of_last:start])
+                found[-1] = Segment(found[-1].text, text[end_of_last:first])
             found.append(Segment(stripped, ""))
-            end_of_last = start + len(stripped)
-        begin = border
+            end_of_last = first + len(stripped)
+        start = border
     return found
 
 
 def _runs_of_words(text: str, fits: Callable[[str], bool]) -> Iterator[Segment]:
-    """Halves a run of words while it does not fit, so that long text costs few calls."""
+    """Cuts in half until each half fits. So a long text needs few calls of ``fits``."""
     if len(text) < 2 or fits(text):
         yield Segment(text, "")
         return

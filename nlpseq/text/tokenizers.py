@@ -1,7 +1,8 @@
-"""Tokenisers: text to ids and back. Nothing is unencodable: what the vocabulary lacks is spelt in UTF-8 bytes.
+"""Tokenisers turn text into ids and ids into text. What the vocabulary lacks is spelt in UTF-8 bytes.
 
-Every tokeniser reserves the same four ids, so that models need no table: 0 padding, 1 unknown (never produced, because
-of the bytes), 2 begin of sequence, 3 end of sequence.
+Every tokeniser reserves the same four ids, so that models need no table: 0 is padding, 1 is unknown (no text has it,
+because there are the bytes), 2 is the beginning of a sequence (BOS) and 3 its end (EOS). A lone surrogate counts as
+U+FFFD.
 """
 
 from __future__ import annotations
@@ -16,64 +17,83 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from nlpseq.errors import MissingExtraError, UserError
 from nlpseq.atomic_files import write_bytes
+from nlpseq.errors import MissingExtraError, UserError
+from nlpseq.text.unicode import without_surrogates
 
-PAD, UNKNOWN, BEGIN, END = range(4)
+PAD, UNKNOWN, BOS, EOS = range(4)
 FIRST_BYTE = 4
 _FIRST_CHARACTER = FIRST_BYTE + 256
 
-# A unigram model has learnt all it can from this much text; more only costs minutes.
-_TRAINING_CHARACTERS = 20_000_000
-_SENTENCE_BYTES = 4_000  # SentencePiece leaves out longer "sentences"; long texts are cut at spaces
+_TRAINING_CHARACTERS = 20_000_000  # a unigram model learns no more from more text; it only takes minutes
+_SENTENCE_BYTES = 4_000  # SentencePiece leaves out longer "sentences", so long texts are cut at spaces
 
 
 class Tokenizer(abc.ABC):
-    """Encodes text as ids without begin or end marks, and decodes any ids without failing."""
+    """Encodes any text and decodes any ids. It adds no BOS and no EOS."""
 
     kind: ClassVar[str]
     vocabulary_size: int
 
     @abc.abstractmethod
     def encode(self, text: str) -> list[int]:
-        """Ids of the text, all >= 4."""
+        """Returns the ids of the text, all >= 4."""
 
     @abc.abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
-        """The text; reserved ids are left out and invalid UTF-8 becomes U+FFFD."""
+        """Returns the text. Reserved ids are left out, and bytes that are not UTF-8 become U+FFFD."""
 
     @abc.abstractmethod
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """A printable name for each id."""
+        """Returns a name for each id, for people to read."""
 
     @abc.abstractmethod
     def to_bytes(self) -> bytes:
-        """The file that :func:`load` reads."""
+        """Returns the content of the file that :func:`load` reads."""
 
     def digest(self) -> str:
-        """A name for this very vocabulary: what a cache of ids is keyed by."""
+        """Returns a name for this content: two tokenisers of one digest are equal."""
         return hashlib.blake2b(self.to_bytes(), digest_size=16).hexdigest()
 
 
 class Characters(Tokenizer):
-    """One id a Unicode code point; code points outside of the vocabulary become their UTF-8 bytes."""
+    """One id per code point of the vocabulary. Other code points become their UTF-8 bytes.
+
+    Args:
+        characters: the vocabulary, each once.
+
+    Raises:
+        ValueError: one of them is not a character, or there twice.
+    """
 
     kind = "characters"
 
     def __init__(self, characters: Sequence[str]) -> None:
         self.characters = list(characters)
+        if not all(map(_is_character, self.characters)) or len(set(self.characters)) < len(self.characters):
+            raise ValueError("a vocabulary of characters has each character once")
         self.vocabulary_size = _FIRST_CHARACTER + len(self.characters)
         self._ids = {character: _FIRST_CHARACTER + index for index, character in enumerate(self.characters)}
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary_size: int) -> Characters:
-        """The most frequent characters, at most ``vocabulary_size`` of them, in code point order."""
+        """Learns the most frequent characters of the texts: at most ``vocabulary_size``, in code point order."""
         counts: Counter[str] = Counter()
         for text in texts:
-            counts.update(text)
-        frequent = sorted(counts, key=lambda character: (-counts[character], character))[:vocabulary_size]
-        # A lone surrogate is not Unicode text: it has no UTF-8 and cannot be stored.
-        return cls(sorted(character for character in frequent if not "\ud800" <= character <= "\udfff"))
+            counts.update(without_surrogates(text))
+        return cls(sorted(sorted(counts, key=lambda character: (-counts[character], character))[:vocabulary_size]))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Characters:
+        """Reads what :meth:`to_bytes` returns.
+
+        Raises:
+            ValueError, RecursionError: the content is something else.
+        """
+        match json.loads(content):
+            case {"characters": list(characters)}:
+                return cls(characters)
+        raise ValueError("not a vocabulary of characters")
 
     def encode(self, text: str) -> list[int]:
         try:
@@ -83,12 +103,12 @@ class Characters(Tokenizer):
 
     def _encode_with_bytes(self, text: str) -> list[int]:
         ids: list[int] = []
-        for character in text:
+        for character in without_surrogates(text):
             known = self._ids.get(character)
             if known is not None:
                 ids.append(known)
             else:
-                ids.extend(FIRST_BYTE + byte for byte in character.encode("utf-8", errors="replace"))
+                ids.extend(FIRST_BYTE + byte for byte in character.encode())
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -113,7 +133,14 @@ class Characters(Tokenizer):
 
 
 class SentencePiece(Tokenizer):
-    """SentencePiece unigram pieces with byte fallback (Kudo 2018, arXiv:1804.10959)."""
+    """SentencePiece unigram pieces with byte fallback (Kudo 2018, arXiv:1804.10959).
+
+    Args:
+        model: the content of a SentencePiece model file.
+
+    Raises:
+        UserError: it is not such a file, or its reserved ids are not those of this module.
+    """
 
     kind = "sentencepiece"
 
@@ -125,12 +152,18 @@ class SentencePiece(Tokenizer):
             self._processor = library.SentencePieceProcessor(model_proto=model)
         except RuntimeError:
             raise UserError("the tokeniser file is not a SentencePiece model: is it damaged?") from None
+        library_ids = [getattr(self._processor, f"{name}_id")() for name in ("pad", "unk", "bos", "eos")]
+        if library_ids != [PAD, UNKNOWN, BOS, EOS]:
+            raise UserError(
+                f"the SentencePiece model has the ids {library_ids} for padding, unknown, BOS and EOS; "
+                f"train it with {[PAD, UNKNOWN, BOS, EOS]}"
+            )
         self._model = model
         self.vocabulary_size = self._processor.vocab_size()
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary_size: int, normalization: str = "nmt_nfkc") -> SentencePiece:
-        """Learns pieces from the texts; the same texts in the same order give the same model.
+        """Learns pieces from the texts. The same texts in the same order give the same model.
 
         Raises:
             UserError: there is no text to learn from.
@@ -149,10 +182,10 @@ class SentencePiece(Tokenizer):
                 normalization_rule_name=normalization,
                 pad_id=PAD,
                 unk_id=UNKNOWN,
-                bos_id=BEGIN,
-                eos_id=END,
+                bos_id=BOS,
+                eos_id=EOS,
                 max_sentence_length=2 * _SENTENCE_BYTES,
-                num_threads=1,  # sums of floats depend on how the threads share the work
+                num_threads=1,  # the order of adding floats, and so the model, depends on the number of threads
                 minloglevel=2,
             )
         except RuntimeError as error:
@@ -164,7 +197,7 @@ class SentencePiece(Tokenizer):
         return cls(model.getvalue())
 
     def encode(self, text: str) -> list[int]:
-        return self._processor.encode(text.encode("utf-8", errors="replace").decode())
+        return self._processor.encode(without_surrogates(text))
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._processor.decode([int(index) for index in ids if index != UNKNOWN])
@@ -186,33 +219,39 @@ def load(folder: Path, name: str) -> Tokenizer:
     """Reads what :func:`save` wrote.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing, damaged or cannot be read.
     """
-    if (file := folder / f"{name}.model").exists():
-        try:
-            return SentencePiece(file.read_bytes())
-        except UserError as error:
-            raise UserError(f"{file}: {error}") from None
-    file = folder / f"{name}.json"
+    file = folder / f"{name}.model"
+    if not file.exists():
+        file = folder / f"{name}.json"
     try:
-        return Characters(json.loads(file.read_bytes())["characters"])
+        content = file.read_bytes()
+        if file.suffix == ".model":
+            return SentencePiece(content)
+        return Characters.from_bytes(content)
     except FileNotFoundError:
         raise UserError(f"{folder}: the tokeniser '{name}' is missing: the model folder is not complete") from None
-    except (ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
+    except (ValueError, RecursionError):
         raise UserError(f"{file}: damaged: copy the model folder again, or train it again") from None
 
 
 def _training_sentences(texts: Iterable[str]) -> list[str]:
-    """All sentences, or an even sample of a large corpus: those whose hash is below a limit that halves as needed."""
+    """Returns all sentences, or an even sample of a large corpus.
+
+    The sample is the sentences whose hash is below a limit. The limit is halved when the sample grows too large.
+    """
     kept: list[tuple[int, str]] = []
     characters, limit = 0, 1 << 32
     for text in texts:
-        for sentence in _cut_at_spaces(text):
-            encoded = sentence.encode("utf-8", errors="replace")  # a lone surrogate becomes "?"
-            hashed = zlib.crc32(encoded)
+        for sentence in _cut_at_spaces(without_surrogates(text)):
+            hashed = zlib.crc32(sentence.encode())
             if hashed >= limit:
                 continue
-            kept.append((hashed, encoded.decode()))
+            kept.append((hashed, sentence))
             characters += len(sentence)
             while characters > _TRAINING_CHARACTERS:
                 limit //= 2
@@ -230,6 +269,10 @@ def _cut_at_spaces(text: str) -> Iterator[str]:
             line = line[cut:]
         if line.strip():
             yield line
+
+
+def _is_character(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 1 and value == without_surrogates(value)
 
 
 def _sentencepiece() -> Any:
