@@ -1,1 +1,1 @@
-"""Pictures and words about a model: curves, attention, relevance, comparison, and the model card."""
+"""Pictures and words about a model: the model card, curves, attention, relevance, and the comparison of cells."""

@@ -1,6 +1,6 @@
 """What all pictures share: figures without global state, text that the fonts can draw, and PNG bytes.
 
-Everything but :func:`require_matplotlib` needs matplotlib: a picture calls that one first.
+All functions here need matplotlib. A picture calls :func:`require_matplotlib` first.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 120
 
 INK, MUTED, FAINT = "#222222", "#666666", "#d9d9d9"
-# Okabe & Ito 2008: told apart with every kind of colour blindness.
+# Okabe & Ito 2008: people with any kind of color blindness can tell them apart.
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 _MISSING_GLYPH = "□"
 _MARKS = {"\n": "↵", "\r": "", "\t": "⇥", "▁": "·"}
 _JOINERS = "\u200c\u200d"  # they shape Persian and Indic words
-# After DejaVu Sans, which comes with matplotlib: those that are installed, for the scripts that it lacks.
+# DejaVu Sans comes with matplotlib. These have the scripts that it lacks; those that are installed are used.
 _FURTHER_FAMILIES = (
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -57,7 +57,7 @@ def require_matplotlib() -> None:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty white figure on an Agg canvas; sizes in inches."""
+    """Returns an empty white figure; sizes in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -67,14 +67,14 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file; equal figures give equal bytes."""
+    """Returns the figure as a PNG file; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def page(figure: Figure) -> Axes:
-    """Axes over the whole figure, in inches from its upper left corner, y downwards."""
+    """Returns axes over the whole figure, in inches from its upper left corner, y downwards."""
     width, height = figure.get_size_inches()
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
@@ -83,7 +83,7 @@ def page(figure: Figure) -> Axes:
 
 
 def tidy(axes: Axes) -> None:
-    """Takes away what a chart does not need and adds a faint grid."""
+    """Removes what a chart does not need and adds a faint grid."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -94,7 +94,7 @@ def tidy(axes: Axes) -> None:
 
 
 def legend(axes: Axes, place: Literal["upper right", "lower left"]) -> None:
-    """A legend without a frame, in the fonts that are there."""
+    """Adds a legend without a frame."""
     from matplotlib.font_manager import FontProperties
 
     made = axes.legend(loc=place, frameon=False, handlelength=2.6, prop=FontProperties(family=list(_fonts()), size=9))
@@ -103,17 +103,17 @@ def legend(axes: Axes, place: Literal["upper right", "lower left"]) -> None:
 
 
 def text_style(size: float, **more: Any) -> dict[str, Any]:
-    """Keyword arguments for any matplotlib text: never read as mathematics, in the fonts that are there."""
+    """Returns keyword arguments for any matplotlib text: it is never read as mathematics; ``size`` in points."""
     return {"fontsize": size, "fontfamily": list(_fonts()), "color": INK, "parse_math": False, **more}
 
 
 def drawable(text: str) -> str:
-    """One line: signs for line breaks, tabs and "▁", and a box for each character that no font here has."""
+    """Returns the text in one line: signs for line breaks, tabs and "▁", a box for a character that no font has."""
     return "".join(_drawable_character(character) for character in text)
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
-    """Inches that a :func:`drawable` text takes."""
+    """Returns the width of a :func:`drawable` text in inches; ``size`` in points."""
     if not text:
         return 0.0
     from matplotlib.font_manager import FontProperties
@@ -124,7 +124,7 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def fitted(text: str, size: float, limit: float, *, bold: bool = False) -> str:
-    """The drawable text, cut with "…" where it takes more inches than ``limit``."""
+    """Returns the :func:`drawable` text, cut with "…" if it is wider than ``limit`` inches."""
     if len(text) * size < limit or text_width(text, size, bold=bold) <= limit:
         return text
     fits, too_long = 0, len(text)
@@ -138,7 +138,7 @@ def fitted(text: str, size: float, limit: float, *, bold: bool = False) -> str:
 
 
 def message_picture(message: str) -> bytes:
-    """A picture that says why there is nothing to see."""
+    """Returns a picture that says why there is nothing to see."""
     figure = new_figure(5, 1)
     page(figure).text(2.5, 0.5, message, ha="center", va="center", **text_style(11, color=MUTED))
     return png(figure)
@@ -158,7 +158,7 @@ def _drawable_character(character: str) -> str:
 
 @functools.cache
 def _fonts() -> dict[str, frozenset[int]]:
-    """Families to draw with, in order, and the code points that each has."""
+    """Returns the font families to draw with, in order, and the code points that each has."""
     from matplotlib import font_manager
 
     installed = set(font_manager.fontManager.get_font_names())

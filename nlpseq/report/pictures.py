@@ -1,4 +1,4 @@
-"""Pictures of a model: what it looked at, and how its training went. PNG bytes, the same for the same input."""
+"""Pictures of what a model looked at. The same input gives the same PNG bytes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlpseq.report import figures
-from nlpseq.report.figures import FAINT, INK, MUTED, SERIES, drawable, fitted, text_style, text_width
-from nlpseq.report.metric_names import lower_is_better, metric_name, metric_words, shown_metric
+from nlpseq.report.figures import FAINT, INK, MUTED, drawable, fitted, text_style, text_width
 from nlpseq.runtime.results import Classification, Translation
 
 if TYPE_CHECKING:
@@ -44,10 +43,10 @@ _SPECIAL = {"<s>", "</s>", "<pad>"}
 
 
 def attention_picture(translations: Sequence[Translation]) -> bytes:
-    """Heat maps of the attention that each target piece (row) pays to each source piece (column).
+    """Draws heat maps of the attention that each target piece (row) pays to each source piece (column).
 
     Args:
-        translations: at most the first 12 are drawn, two a row; those without pieces are left out.
+        translations: at most the first 12 with pieces are drawn, two in a row.
 
     Returns:
         A PNG file.
@@ -105,7 +104,7 @@ class _AttentionMap:
 
     @property
     def label_step(self) -> int:
-        """Every so many pieces get a label: so that they do not touch, and at most 40 of them."""
+        """The first piece of each so many gets a label. Labels do not touch, and there are at most 40."""
         return max(math.ceil(_LABEL_PITCH / self.cell), math.ceil(max(self.weights.shape) / 40))
 
     @property
@@ -114,7 +113,7 @@ class _AttentionMap:
 
     @property
     def label_space(self) -> float:
-        """Above the map: the title and the source pieces."""
+        """Inches above the map, for the title and the source pieces."""
         return max(text_width(label, _PIECE_FONT) for label in self.columns[:: self.label_step]) + 0.45
 
     @property
@@ -126,7 +125,7 @@ class _AttentionMap:
         return self.weights.shape[0] * self.cell + 0.3
 
     def draw(self, figure: Figure, page: Axes, left: float, top: float, label_space: float) -> Any:
-        """Draws the map into a corner of the page; returns what a colour bar needs."""
+        """Draws the map with its upper left corner at (left, top), in inches; returns its image, for the color bar."""
         width, height = figure.get_size_inches()
         targets, sources = self.weights.shape
         title = fitted(self.title, 10, self.outer_width - 0.3)
@@ -144,8 +143,8 @@ class _AttentionMap:
         style = text_style(_PIECE_FONT)
         axes.set_xticks(range(0, sources, step), self.columns[::step], rotation=90, **style)
         axes.set_yticks(range(0, targets, step), self.rows[::step], **style)
-        labelled_all = step == 1
-        axes.tick_params(length=0 if labelled_all else 2.5, width=0.6, pad=3, color=MUTED)
+        labeled_all = step == 1
+        axes.tick_params(length=0 if labeled_all else 2.5, width=0.6, pad=3, color=MUTED)
         axes.tick_params(axis="x", top=True, bottom=False, labeltop=True, labelbottom=False)
         for spine in axes.spines.values():
             spine.set(color=MUTED, linewidth=0.6)
@@ -177,10 +176,9 @@ def _piece_label(piece: str) -> str:
 
 
 def relevance_picture(classifications: Sequence[Classification]) -> bytes:
-    """Texts whose pieces are coloured by how much they spoke for the predicted label (orange) or against it (blue).
+    """Draws texts; the color of a piece says how much it spoke for the predicted label (orange) or against it (blue).
 
-    The colours of a text are relative to its own strongest piece. Of a text of more than 60 pieces, 60 around the
-    strongest are shown.
+    The strongest piece of each text has full color. A text of more than 60 pieces is cut to 60 around its strongest.
 
     Args:
         classifications: at most the first 24 are drawn.
@@ -194,7 +192,7 @@ def relevance_picture(classifications: Sequence[Classification]) -> bytes:
     figures.require_matplotlib()
     if not classifications:
         return figures.message_picture("no text to show")
-    texts = [(each, _lines(_telling(_chips(each)))) for each in classifications[:_MOST_TEXTS]]
+    texts = [(each, _lines(_excerpt(_chips(each)))) for each in classifications[:_MOST_TEXTS]]
     top, between = 0.75, 0.26
     heights = [max(len(lines), 2) * _LINE + between for _, lines in texts]
     figure = figures.new_figure(_TEXT_LEFT + _TEXT_WIDTH + 0.25, top + sum(heights) + 0.05)
@@ -210,7 +208,7 @@ def relevance_picture(classifications: Sequence[Classification]) -> bytes:
 
 @dataclass(frozen=True)
 class _Chip:
-    """A stretch of the text with one colour; ``strength`` from -1 (against) to 1 (for)."""
+    """A stretch of the text with one color; ``strength`` is from -1 (against) to 1 (for)."""
 
     text: str
     strength: float
@@ -219,7 +217,7 @@ class _Chip:
 
 @dataclass(frozen=True)
 class _Placed:
-    """A chip with its place in a line, in inches."""
+    """A chip with its place in a line; sizes in inches."""
 
     chip: _Chip
     left: float
@@ -227,7 +225,7 @@ class _Placed:
 
 
 def _chips(classification: Classification) -> list[_Chip]:
-    """The text's pieces; the bytes of a character are put together, marks of start and end are left out."""
+    """Returns the text's pieces. The bytes of a character are put together; BOS, EOS and padding are left out."""
     relevance = [value if math.isfinite(value) else 0.0 for value in classification.relevance]
     scale = max(map(abs, relevance), default=0.0) or 1.0
     chips = []
@@ -240,7 +238,7 @@ def _chips(classification: Classification) -> list[_Chip]:
 
 
 def _characters_of_bytes(pieces: Sequence[str], relevance: Sequence[float]) -> Iterator[tuple[str, float]]:
-    """Pieces and their relevance, where a run of pieces such as <0xC3><0xA9> is one, with the strongest relevance."""
+    """Yields pieces with their relevance; a run of bytes such as <0xC3><0xA9> becomes one, with the strongest."""
     pairs = [pair for pair in zip(pieces, relevance, strict=False) if pair[0] not in _SPECIAL]
     for is_byte, run in itertools.groupby(pairs, key=lambda pair: _BYTE.fullmatch(pair[0]) is not None):
         if not is_byte:
@@ -251,16 +249,16 @@ def _characters_of_bytes(pieces: Sequence[str], relevance: Sequence[float]) -> I
         yield text, max((value for _, value in group), key=abs)
 
 
-def _telling(chips: list[_Chip]) -> list[_Chip]:
-    """60 chips around the strongest relevance, "…" where something is left out."""
+def _excerpt(chips: list[_Chip]) -> list[_Chip]:
+    """Returns 60 chips around the strongest relevance, with "…" where something is left out."""
     if len(chips) <= _MOST_PIECES:
         return chips
-    # So that the strongest are shown with what stands before and after them.
+    # So that the strongest pieces stand in the middle of the excerpt.
     near_the_middle = np.hanning(_MOST_PIECES + 2)[1:-1]
     sums = np.convolve([chip.strength**2 for chip in chips], near_the_middle, mode="valid")
     start = int(np.argmax(np.round(sums, 9)))
-    while start > 0 and not chips[start].starts_word and len(chips) - start < 2 * _MOST_PIECES:
-        start -= 1
+    nearby = range(start, max(start - _MOST_PIECES // 4, -1), -1)
+    start = next((earlier for earlier in nearby if chips[earlier].starts_word), start)
     window = chips[start : start + _MOST_PIECES]
     before = [_Chip("…", 0.0)] if start > 0 else []
     after = [_Chip("…", 0.0, starts_word=True)] if start + _MOST_PIECES < len(chips) else []
@@ -268,7 +266,7 @@ def _telling(chips: list[_Chip]) -> list[_Chip]:
 
 
 def _lines(chips: list[_Chip]) -> list[list[_Placed]]:
-    """Places chips in lines: broken between words, or inside of a word that is longer than a line."""
+    """Places chips in lines. A line ends between words, or inside a word that is longer than a line."""
     space = text_width("n n", _TEXT_FONT) - text_width("nn", _TEXT_FONT)
     lines: list[list[_Placed]] = [[]]
     at = 0.0
@@ -311,7 +309,7 @@ def _draw_lines(page: Axes, lines: list[list[_Placed]], top: float) -> None:
         for place in line:
             left = _TEXT_LEFT + place.left
             box = (left, baseline - 0.148)
-            page.add_patch(Rectangle(box, place.width, 0.2, facecolor=_colour(place.chip.strength), linewidth=0))
+            page.add_patch(Rectangle(box, place.width, 0.2, facecolor=_color(place.chip.strength), linewidth=0))
             page.text(left, baseline, place.chip.text, va="baseline", **style)
 
 
@@ -332,95 +330,16 @@ def _relevance_legend(page: Axes) -> None:
     left, right = _TEXT_LEFT, _TEXT_LEFT + width
     for step in range(steps):
         at = left + width * step / steps
-        colour = _colour(2 * step / (steps - 1) - 1)
-        page.add_patch(Rectangle((at, 0.24), width / steps + 0.01, 0.14, facecolor=colour, linewidth=0))
+        color = _color(2 * step / (steps - 1) - 1)
+        page.add_patch(Rectangle((at, 0.24), width / steps + 0.01, 0.14, facecolor=color, linewidth=0))
     page.text(0.25, 0.37, "predicted label", va="baseline", **text_style(9, color=MUTED))
     words = "orange speaks for the predicted label, blue against; each text on its own scale"
     page.text(right + 0.15, 0.37, words, va="baseline", **text_style(9, color=MUTED))
 
 
-def _colour(strength: float) -> tuple[float, ...]:
-    """From blue (-1) over white (0) to orange (1)."""
+def _color(strength: float) -> tuple[float, ...]:
+    """Returns RGB from blue (-1) over white (0) to orange (1)."""
     from matplotlib.colors import to_rgb
 
     full = to_rgb(_FOR if strength > 0 else _AGAINST)
     return tuple(1 - abs(strength) * (1 - channel) for channel in full)
-
-
-# Curves
-
-
-def curves_picture(history: Sequence[dict[str, Any]], metric: str) -> bytes:
-    """The training loss and a validation metric over the time of training, the best epoch marked.
-
-    Args:
-        history: the lines of ``history.jsonl``; x is minutes where all of them have seconds, else epochs.
-        metric: such as "bleu", for what the lines call "valid_bleu".
-
-    Returns:
-        A PNG file.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        ValueError: no line has the metric.
-    """
-    figures.require_matplotlib()
-    from matplotlib.ticker import MaxNLocator
-
-    if not history:
-        return figures.message_picture("no epoch is finished yet")
-    if not any(f"valid_{metric}" in line for line in history):
-        raise ValueError(f"no line of the history has 'valid_{metric}': the lines have {', '.join(history[0])}")
-    by_time = all("seconds" in line for line in history)
-    x = np.array([line["seconds"] / 60 if by_time else line["epoch"] for line in history], float)
-    known = metric_name(metric)
-    scale = known.scale if known else 1.0
-    validated = scale * _series(history, f"valid_{metric}")
-    words = f"validation: {metric_words(metric)}" + (" (%)" if known and known.unit == " %" else "")
-    figure = figures.new_figure(7.5, 5.2)
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    for axes, values, label, colour in (
-        (upper, _series(history, "loss"), "training loss (nats)", SERIES[0]),
-        (lower, validated, words, SERIES[1]),
-    ):
-        figures.tidy(axes)
-        axes.plot(x, values, color=colour, linewidth=1.8, marker="o", markersize=4 if len(x) <= 40 else 0)
-        axes.set_ylabel(label, **text_style(9.5))
-        axes.margins(y=0.15)
-    _mark_best(upper, lower, x, history, metric, scale)
-    lower.set_xlim(0, 1.04 * max(x.max(), 1e-3))
-    if not by_time:
-        lower.xaxis.set_major_locator(MaxNLocator(integer=True))
-    lower.set_xlabel("minutes" if by_time else "epoch", **text_style(9.5))
-    figure.align_ylabels()
-    figure.subplots_adjust(left=0.11, right=0.97, top=0.95, bottom=0.1, hspace=0.12)
-    return figures.png(figure)
-
-
-def _series(history: Sequence[dict[str, Any]], key: str) -> np.ndarray:
-    """float [epochs]; not a number where a line lacks the key."""
-    return np.array([math.nan if line.get(key) is None else line[key] for line in history], float)
-
-
-def _mark_best(
-    upper: Axes, lower: Axes, x: np.ndarray, history: Sequence[dict[str, Any]], metric: str, scale: float
-) -> None:
-    values = _series(history, f"valid_{metric}")
-    if not np.isfinite(values).any():
-        return
-    is_low = lower_is_better(metric)
-    best = int(np.nanargmin(values) if is_low else np.nanargmax(values))
-    for axes in (upper, lower):
-        axes.axvline(x[best], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    lower.plot(x[best], scale * values[best], "o", markersize=9, markerfacecolor="none", markeredgecolor=INK, zorder=4)
-    right_half = x[best] > x.max() / 2
-    upper.annotate(
-        f"best: epoch {history[best]['epoch']}, {metric_words(metric)} {shown_metric(metric, float(values[best]))}",
-        (x[best], 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(-6 if right_half else 6, -4),
-        textcoords="offset points",
-        ha="right" if right_half else "left",
-        va="top",
-        **text_style(9),
-    )

@@ -1,20 +1,74 @@
-"""Metrics against figures computed by hand and against sacreBLEU."""
+"""Metrics against figures computed by hand and against sacreBLEU, and how they are shown."""
 
+import builtins
 import math
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import sacrebleu
 
-from nlpseq.evaluation import (
+from nlpseq import metrics
+from nlpseq.errors import MissingExtraError
+from nlpseq.metrics import (
+    ACCURACY,
+    BLEU,
+    CHARACTERS,
+    NATS_PER_CHARACTER,
+    Metric,
     classification_scores,
     expected_calibration_error,
+    find_metric,
     language_model_scores,
     moses_tokenized,
     translation_scores,
 )
+
+# What a metric is
+
+
+def test_a_metric_is_shown_with_its_digits_and_unit() -> None:
+    assert ACCURACY.shown(0.90361) == "90.4 %"
+    assert BLEU.shown(7.05) == "7.0"
+    assert NATS_PER_CHARACTER.shown(1.44321) == "1.443"
+    assert CHARACTERS.shown(111_540) == "111,540"
+    assert BLEU.shown(math.nan) == BLEU.shown(math.inf) == "–"
+
+
+def test_a_difference_is_shown_in_the_unit_of_the_metric() -> None:
+    assert ACCURACY.shown_difference(0.003) == "0.3 points"
+    assert BLEU.shown_difference(0.3) == "0.3 of BLEU"
+
+
+@pytest.mark.parametrize(("metric", "high_is_good"), [(BLEU, True), (NATS_PER_CHARACTER, False)])
+def test_a_metric_knows_its_direction(metric: Metric, high_is_good: bool) -> None:
+    assert metric.better(2.0, 1.0) is high_is_good
+    assert metric.better(1.0, 2.0) is not high_is_good
+    assert metric.lost(2.0, 1.5) == (-0.5 if high_is_good else 0.5)
+
+
+def test_an_equal_value_is_no_better_and_the_first_number_is() -> None:
+    assert not BLEU.better(1.0, 1.0)
+    assert BLEU.better(0.0, None)
+    assert BLEU.better(0.0, math.nan)
+    assert not BLEU.better(math.nan, None)
+    assert not BLEU.better(math.nan, 1.0)
+
+
+def test_no_count_is_better_than_another() -> None:
+    with pytest.raises(ValueError, match="'characters' is a count"):
+        CHARACTERS.better(2, 1)
+
+
+def test_metrics_are_found_among_those_that_are_given() -> None:
+    own = Metric("parent_f1", "F1 of parents", True)
+    assert find_metric("parent_f1", (BLEU, own)) is own
+    unknown = find_metric("parent_f1", (BLEU,))
+    assert (unknown.words, unknown.higher_is_better) == ("parent f1", None)
+    assert (unknown.shown(0.123456), unknown.shown(12345)) == ("0.1235", "12,345")
+
 
 # Language models
 
@@ -55,11 +109,18 @@ def test_classification_scores_by_hand() -> None:
     assert scores["nats"] == pytest.approx(-sum(map(math.log, (0.7, 0.1, 0.6, 0.3, 0.6, 0.9))) / 6)
 
 
-def test_a_label_that_never_occurs_has_f1_zero() -> None:
+def test_a_class_that_never_occurs_does_not_count_in_macro_f1() -> None:
     scores = classification_scores(np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]), np.array([0, 1]), ["a", "b", "c"])
     assert scores["accuracy"] == 1.0
-    assert scores["macro_f1"] == pytest.approx(2 / 3)
+    assert scores["macro_f1"] == 1.0
     assert scores["confusion"] == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_a_class_that_is_only_answered_or_only_true_has_f1_zero() -> None:
+    # "c" is answered once and never true, "d" is true once and never answered; "e" does not occur.
+    predicted, targets = np.array([0, 0, 1, 2, 1]), np.array([0, 0, 1, 1, 3])
+    macro_f1 = classification_scores(np.eye(5)[predicted], targets, list("abcde"))["macro_f1"]
+    assert macro_f1 == pytest.approx((1 + 2 / 4 + 0 + 0) / 4)
 
 
 def test_a_probability_of_zero_costs_a_finite_loss() -> None:
@@ -209,6 +270,21 @@ def test_perfect_and_useless_translations() -> None:
     texts = [group[0] for group in REFERENCES[:4]]
     assert translation_scores(texts, REFERENCES[:4])["bleu"] == pytest.approx(100.0)
     assert translation_scores([""] * 4, REFERENCES[:4])["bleu"] == 0.0
+
+
+@pytest.mark.parametrize("package", ["sacrebleu", "sacremoses"])
+def test_a_missing_package_is_named_with_its_extra(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name.partition(".")[0] == package:
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    metrics._moses.cache_clear()
+    with pytest.raises(MissingExtraError, match=rf"{package}.*nlpseq\[train\]"):
+        translation_scores(["a"], [["a"]])
 
 
 def test_the_extra_named_in_the_error_holds_the_packages() -> None:

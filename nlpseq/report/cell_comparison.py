@@ -1,4 +1,4 @@
-"""RNN against LSTM against GRU: what ``nlpseq compare`` shows."""
+"""The table and the picture of ``nlpseq compare``: RNN, LSTM and GRU side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LAGS = (1, 8, 32, 64)
 _NOTHING = "–"
 _SMOOTHED_FROM = 60  # points: fewer are drawn as they are
-_SMALLEST = 1e-12  # a gradient below this part of lag 0 is as good as none
+_SMALLEST = 1e-12  # a gradient below this part of the one at lag 0 is not drawn
 _LINES = ("-", (0, (5, 2)), (0, (1.2, 1.5)), "-.")
 
 
@@ -44,7 +44,7 @@ class CellResult:
 
 
 def comparison_table(results: Sequence[CellResult]) -> str:
-    """The results as aligned plain text; gradient norms as parts of the one at lag 0."""
+    """Returns the results as aligned plain text; gradient norms are parts of the one at lag 0."""
     above = ["", "", "validation", "training", "gradient", *("" for _ in _LAGS[1:])]
     header = ["cell", "parameters", "nats/char", "tokens/s", *(f"lag {lag}" for lag in _LAGS)]
     rows = [above, header, *(_row(result) for result in results)]
@@ -62,7 +62,7 @@ def comparison_table(results: Sequence[CellResult]) -> str:
 
 
 def comparison_picture(results: Sequence[CellResult]) -> bytes:
-    """Two panels: training loss against step, and gradient norm against lag on a logarithmic axis.
+    """Draws two panels: training loss against step, and gradient norm against lag on a logarithmic axis.
 
     Returns:
         A PNG file.
@@ -78,9 +78,9 @@ def comparison_picture(results: Sequence[CellResult]) -> bytes:
     for axes in (left, right):
         figures.tidy(axes)
     for number, result in enumerate(results):
-        colour, line = SERIES[number % len(SERIES)], _LINES[number % len(_LINES)]
-        _draw_losses(left, result, colour, line)
-        _draw_gradients(right, result, colour, line)
+        color, line = SERIES[number % len(SERIES)], _LINES[number % len(_LINES)]
+        _draw_losses(left, result, color, line)
+        _draw_gradients(right, result, color, line)
     left.set_title("How fast it learns", loc="left", **text_style(11))
     left.set_xlabel("training step", **text_style(9.5))
     left.set_ylabel("training loss (nats per character)", **text_style(9.5))
@@ -106,7 +106,7 @@ def _row(result: CellResult) -> list[str]:
 
 
 def relative_gradients(result: CellResult) -> list[float]:
-    """Gradient norms as parts of the one at lag 0; empty where that one is 0 or not a number."""
+    """Returns gradient norms as parts of the one at lag 0; empty if that one is 0 or not a number."""
     norms = result.gradient_norms
     if not norms or not math.isfinite(norms[0]) or norms[0] <= 0:
         return []
@@ -119,35 +119,35 @@ def _part(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.0e}"
 
 
-def _draw_losses(axes: Axes, result: CellResult, colour: str, line: object) -> None:
+def _draw_losses(axes: Axes, result: CellResult, color: str, line: object) -> None:
     points = [(step, loss) for step, loss in result.losses if math.isfinite(loss)]
     steps, losses = np.array(points, float).reshape(-1, 2).T
     if len(points) >= _SMOOTHED_FROM:
-        axes.plot(steps, losses, color=colour, linewidth=0.7, alpha=0.25)
+        axes.plot(steps, losses, color=color, linewidth=0.7, alpha=0.25)
         losses = _smoothed(losses, len(points) // 30)
     label = _shown(result.cell)
     if math.isfinite(result.valid_nats):
         label += f" (validation {result.valid_nats:.3f})"
-    axes.plot(steps, losses, color=colour, linestyle=line, linewidth=1.9, label=label)
+    axes.plot(steps, losses, color=color, linestyle=line, linewidth=1.9, label=label)
 
 
 def _smoothed(values: np.ndarray, reach: int) -> np.ndarray:
-    """The mean of each value and its neighbours, at most ``reach`` on either side."""
+    """Returns the mean of each value and its neighbors, at most ``reach`` of them on either side."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     at = np.arange(len(values))
     before = np.minimum(at, reach)
-    # At the start no more than before, where losses fall so fast that a lopsided mean would be wrong.
+    # As many after as before: at the start losses fall fast, and a lopsided mean would be too low.
     after = np.minimum(before, len(values) - 1 - at)
     return (sums[at + after + 1] - sums[at - before]) / (before + after + 1)
 
 
-def _draw_gradients(axes: Axes, result: CellResult, colour: str, line: object) -> None:
+def _draw_gradients(axes: Axes, result: CellResult, color: str, line: object) -> None:
     relative = np.array(relative_gradients(result), float)
     relative = np.where(relative >= _SMALLEST, relative, np.nan)
     axes.plot(
         np.arange(len(relative)),
         relative,
-        color=colour,
+        color=color,
         linestyle=line,
         linewidth=1.9,
         label=_shown(result.cell),

@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from nlpseq.errors import MissingExtraError
-from nlpseq.report.comparison import CellResult, comparison_picture, comparison_table, relative_gradients
+from nlpseq.report.cell_comparison import CellResult, comparison_picture, comparison_table, relative_gradients
 
 
 def result(cell="lstm", decay=0.1, lags=65, **more):
@@ -40,9 +40,16 @@ def test_the_table_is_aligned_and_fits_a_terminal():
 
 
 def test_what_was_not_measured_is_a_dash():
-    table = comparison_table([result(lags=10, valid_nats=math.nan), result("gru", gradient_norms=[])])
+    rows = [
+        result(lags=10, valid_nats=math.nan),
+        result("gru", gradient_norms=[]),
+        result("rnn", tokens_per_second=math.inf),
+    ]
+    rows[2].gradient_norms[8] = math.inf
+    table = comparison_table(rows)
     assert cells(table, "lstm")[2:] == ["–", "41,234", "0.905", "0.449", "–", "–"]
     assert cells(table, "gru")[4:] == ["–"] * 4
+    assert cells(table, "rnn")[3:6] == ["–", "0.905", "–"]
     assert "nan" not in table
 
 
@@ -52,29 +59,26 @@ def test_gradients_are_relative_to_lag_0():
     assert relative_gradients(result(gradient_norms=[math.nan, 1.0])) == []
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {},
-        {"losses": []},
-        {"losses": [(1, 2.0)]},
-        {"losses": [(1, math.nan), (2, math.inf)]},
-        {"gradient_norms": []},
-        {"gradient_norms": [1.0]},
-        {"gradient_norms": [1.0, 0.0, 1e-300, math.nan]},
-        {"gradient_norms": [0.0]},
-        {"valid_nats": math.nan},
-        {"cell": "$\\frac$_日本"},
-    ],
-)
+ODD = [
+    {"losses": [(1, 2.0)], "gradient_norms": [1.0], "cell": "$\\frac$_日本"},
+    {"losses": [(1, math.nan), (2, math.inf)], "gradient_norms": [0.0], "valid_nats": math.nan},
+    {"gradient_norms": [1.0, 0.0, 1e-300, math.nan]},
+]
+
+
+@pytest.mark.parametrize("odd", [[{"losses": [], "gradient_norms": []}], ODD], ids=["nothing", "odd"])
 def test_any_result_makes_a_picture(odd, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first, second = comparison_picture([result(**odd), result("gru")]), comparison_picture([result(**odd)])
-        assert comparison_picture([result(**odd), result("gru")]) == first
-    assert first.startswith(b"\x89PNG\r\n\x1a\n")
-    assert first != second
+        png = comparison_picture([result(**each) for each in odd])
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
     assert capfd.readouterr().err == ""
+
+
+def test_equal_results_give_equal_pictures_and_others_other_ones():
+    once = comparison_picture([result()])
+    assert comparison_picture([result()]) == once
+    assert comparison_picture([result(decay=0.3)]) != once
 
 
 def test_nothing_to_compare():
