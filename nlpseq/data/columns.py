@@ -1,4 +1,7 @@
-"""Which column holds which role: by the names in a header, by `--columns`, or by what the first rows look like."""
+"""Which column of a table is which: by the names in a header, by `--columns`, or by what the first rows look like.
+
+`wanted` are the columns that a task reads: text and label, source and target, or text alone.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from nlpseq.errors import DataError, UserError
 
 Row = tuple[int, Sequence[str]]  # the 1-based line where the row starts, and its cells
 
-# The header names that stand for a role, the surest first. Case, blanks, "_" and "-" in a header do not count.
+# The header names that stand for a wanted column, the surest first. Case, blanks, "_" and "-" do not count.
 _ALIASES = {
     "text": "text sentence content review reviewtext reviewbody tweet tweettext document body comment commenttext "
     "phrase message utterance post sms",
@@ -19,7 +22,7 @@ _ALIASES = {
     "source": "source src sourcetext input inputtext question prompt original article",
     "target": "target tgt targettext output outputtext translation answer response summary corrected",
 }
-ALIASES = {role: tuple(names.split()) for role, names in _ALIASES.items()}
+ALIASES = {column: tuple(names.split()) for column, names in _ALIASES.items()}
 
 # Header names of parallel text: codes of ISO 639-1, then of 639-2 and 639-3, then English names.
 _LANGUAGE_CODES = """
@@ -50,66 +53,66 @@ LABEL_CHARACTERS = 40  # a longer value is no label
 
 @dataclass(frozen=True, slots=True)
 class ColumnOption:
-    """What `--columns` said: names in order for a file without a header, or role=name for named columns."""
+    """What `--columns` said: names in order for a file without a header, or the file's own name of a wanted column."""
 
     in_order: tuple[str, ...] = ()
-    by_role: Mapping[str, str] = field(default_factory=dict)
+    by_name: Mapping[str, str] = field(default_factory=dict)
 
 
-def parse_columns(columns: str | None, roles: Sequence[str]) -> ColumnOption:
+def parse_columns(option: str, wanted: Sequence[str]) -> ColumnOption:
     """Reads "label,id,rating,text" or "text=review_body,label=stars".
 
     Raises:
-        UserError: a role is missing from the names in order, named twice, or unknown.
+        UserError: a wanted column is missing from the names in order, named twice, or unknown.
     """
-    if columns is None:
+    if not option:
         return ColumnOption()
-    parts = [part.strip() for part in columns.split(",")]
-    if "=" not in columns:
-        if any(parts.count(role) != 1 for role in roles):
+    parts = [part.strip() for part in option.split(",")]
+    if "=" not in option:
+        if any(parts.count(column) != 1 for column in wanted):
             raise UserError(
-                f"--columns '{columns}' must have {_listing(roles)} once each: name the columns in the file's order, "
-                f"for example {','.join((*roles, '-'))} (other names are ignored), or ROLE=NAME for named columns"
+                f"--columns '{option}' must have {_listing(wanted)} once each: name the columns in the file's order, "
+                f"for example {','.join((*wanted, '-'))} (other names are ignored), or {_example(wanted)}"
             )
         return ColumnOption(in_order=tuple(parts))
     pairs = [tuple(map(str.strip, part.partition("=")[::2])) for part in parts]
-    by_role = {role: name for role, name in pairs if name}
-    if len(by_role) != len(pairs) or not by_role.keys() <= set(roles):
+    by_name = {column: name for column, name in pairs if name}
+    if len(by_name) != len(pairs) or not by_name.keys() <= set(wanted):
         raise UserError(
-            f"--columns '{columns}' is not understood: write {_by_role(roles)} (this task reads {_listing(roles)})"
+            f"--columns '{option}' is not understood: write {_example(wanted)} (this task reads {_listing(wanted)})"
         )
-    return ColumnOption(by_role=by_role)
+    return ColumnOption(by_name=by_name)
 
 
 def match_names(
     names: Sequence[str],
-    roles: Sequence[str],
-    by_role: Mapping[str, str] | None = None,
+    wanted: Sequence[str],
+    by_name: Mapping[str, str] | None = None,
     *,
     languages: bool = True,
 ) -> tuple[int | None, ...]:
-    """The position among `names` of each role's column, None where no name stands for the role.
+    """The position among `names` of each wanted column, None where no name stands for it.
 
     Args:
         names: a header's cells, or the keys of an object.
-        roles: for ("source", "target"), two names of languages do as well, in their order.
-        by_role: names that the user gave, instead of the aliases.
+        wanted: for ("source", "target"), two names of languages do as well, in their order.
+        by_name: names that the user gave, instead of the aliases.
         languages: False where the order of the names means nothing.
     """
-    by_role = by_role or {}
+    by_name = by_name or {}
     found = tuple(
-        _find_name(names, by_role[role]) if role in by_role else _find_alias(names, ALIASES.get(role, (role,)))
-        for role in roles
+        _find_name(names, by_name[column]) if column in by_name else _find_alias(names, ALIASES.get(column, (column,)))
+        for column in wanted
     )
-    if tuple(roles) == ("source", "target") and None in found and languages and not by_role:
+    if tuple(wanted) == ("source", "target") and None in found and languages and not by_name:
         return _language_columns(names) or found
     return found
 
 
 def select_columns(
-    rows: Iterator[Row], roles: Sequence[str], option: ColumnOption, file: str
+    rows: Iterator[Row], wanted: Sequence[str], option: ColumnOption, file: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yields of every row its line and the cells of the roles, without the header.
+    """Yields of every row its line and the wanted cells, without the header.
 
     Raises:
         UserError: nothing tells which column is which, or `--columns` names a column that is not there.
@@ -118,36 +121,36 @@ def select_columns(
     head = list(islice(rows, PREVIEW_ROWS))
     if not head:
         return
-    positions, has_header = _locate([cells for _, cells in head], roles, option, file)
+    positions, has_header = _locate([cells for _, cells in head], wanted, option, file)
     width = max(positions) + 1
     for line, cells in chain(head[has_header:], rows):
         if len(cells) < width:
-            places = ", ".join(f"{role} in column {at + 1}" for role, at in zip(roles, positions, strict=True))
+            places = ", ".join(f"{column} in column {at + 1}" for column, at in zip(wanted, positions, strict=True))
             message = f"expected at least {width} columns ({places}), found {len(cells)}: {_row(cells)}"
             raise DataError(message, file=file, line=line)
         yield line, tuple(cells[at] for at in positions)
 
 
 def select_keys(
-    objects: Iterator[tuple[int, Mapping[str, object]]], roles: Sequence[str], option: ColumnOption, file: str
+    objects: Iterator[tuple[int, Mapping[str, object]]], wanted: Sequence[str], option: ColumnOption, file: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yields of every JSON object its line and the values of the roles, as text; the first object decides the keys.
+    """Yields of every JSON object its line and the wanted values, as text; the first object decides the keys.
 
     Raises:
         UserError: `--columns` gives names in order.
         DataError: a key is missing, or its value is neither text nor a number.
     """
     if option.in_order:
-        raise UserError(f"{file}: JSON objects have names: use --columns {_by_role(roles)} instead of names in order")
+        raise UserError(f"{file}: JSON objects have names: use --columns {_example(wanted)} instead of names in order")
     keys: tuple[str, ...] = ()
     for line, item in objects:
         names = list(item)
         if not keys:
-            found = match_names(names, roles, option.by_role)
+            found = match_names(names, wanted, option.by_name)
             positions = complete(found)
             if positions is None:
-                missing = _listing([role for role, at in zip(roles, found, strict=True) if at is None])
-                message = f"no key stands for {missing}; use --columns {_by_role(roles)}. The keys are {_row(names)}"
+                missing = _listing([column for column, at in zip(wanted, found, strict=True) if at is None])
+                message = f"no key stands for {missing}; use --columns {_example(wanted)}. The keys are {_row(names)}"
                 raise DataError(message, file=file, line=line)
             keys = tuple(names[at] for at in positions)
         for key in keys:
@@ -170,27 +173,27 @@ def _json_text(value: object, key: str, file: str, line: int) -> str:
 
 
 def _locate(
-    head: list[Sequence[str]], roles: Sequence[str], option: ColumnOption, file: str
+    head: list[Sequence[str]], wanted: Sequence[str], option: ColumnOption, file: str
 ) -> tuple[tuple[int, ...], bool]:
-    """The roles' positions, and whether the first row is a header."""
+    """The positions of the wanted columns, and whether the first row is a header."""
     first = head[0]
-    named = complete(match_names(first, roles, option.by_role))
+    named = complete(match_names(first, wanted, option.by_name))
     if option.in_order:
         is_header = named is not None or [cell.strip() for cell in first] == list(option.in_order)
-        return tuple(option.in_order.index(role) for role in roles), is_header
+        return tuple(option.in_order.index(column) for column in wanted), is_header
     if named:
         return named, True
-    if option.by_role:
+    if option.by_name:
         raise UserError(f"{file}: --columns names a column that is not in the first row: {_row(first)}")
-    guessed = _guess(head, roles)
+    guessed = _guess(head, wanted)
     if guessed is None:
-        raise UserError(_unknown_columns(first, roles, file))
+        raise UserError(_unknown_columns(first, wanted, file))
     return guessed, False
 
 
-def _guess(head: list[Sequence[str]], roles: Sequence[str]) -> tuple[int, ...] | None:
-    """The roles' positions in a file without a header, None where that would be a gamble."""
-    match tuple(roles):
+def _guess(head: list[Sequence[str]], wanted: Sequence[str]) -> tuple[int, ...] | None:
+    """The positions of the wanted columns in a file without a header, None where that would be a gamble."""
+    match tuple(wanted):
         case ("source", "target") if len(head[0]) >= 2:
             return 0, 1
         case ("text",) if len(head[0]) == 1:
@@ -202,7 +205,7 @@ def _guess(head: list[Sequence[str]], roles: Sequence[str]) -> tuple[int, ...] |
 
 
 def _guess_label(rows: list[Sequence[str]]) -> int | None:
-    """Which of two columns is the label: the one of short values without spaces that come back."""
+    """Which of two columns is the label: short values without spaces that come back."""
     columns = [[cells[at].strip() for cells in rows] for at in (0, 1)]
     short = [at for at in (0, 1) if all(len(v) <= LABEL_CHARACTERS and not re.search(r"\s", v) for v in columns[at])]
     if len(short) == 2 or len(rows) >= 20:  # among few rows, labels need not come back
@@ -219,7 +222,7 @@ def _is_lone_header(labels: list[str]) -> bool:
 
 
 def complete(found: tuple[int | None, ...]) -> tuple[int, ...] | None:
-    """`found` if every role has its position, else None."""
+    """`found` if every wanted column has its position, else None."""
     positions = tuple(at for at in found if at is not None)
     return positions if len(positions) == len(found) else None
 
@@ -254,23 +257,23 @@ def is_language(name: str) -> bool:
     return is_code or name.casefold() in LANGUAGE_NAMES
 
 
-def _unknown_columns(first: Sequence[str], roles: Sequence[str], file: str) -> str:
-    if len(first) < len(roles):
-        return f"{file}: needs a column each for {_listing(roles)}, but its first row has {len(first)}: {_row(first)}"
-    in_order = ",".join((*roles, *"-" * (len(first) - len(roles))))
+def _unknown_columns(first: Sequence[str], wanted: Sequence[str], file: str) -> str:
+    if len(first) < len(wanted):
+        return f"{file}: needs a column each for {_listing(wanted)}, but its first row has {len(first)}: {_row(first)}"
+    in_order = ",".join((*wanted, *"-" * (len(first) - len(wanted))))
     return (
-        f"{file}: cannot tell which column is {_listing(roles)}; its first row is {_row(first)}. Name the columns in "
+        f"{file}: cannot tell which column is {_listing(wanted)}; its first row is {_row(first)}. Name the columns in "
         f"their order, for example --columns {in_order} ('-' = ignored), or, if that row is a header, "
-        f"--columns {_by_role(roles)}"
+        f"--columns {_example(wanted)}"
     )
 
 
-def _by_role(roles: Sequence[str]) -> str:
-    return ",".join(f"{role}=NAME" for role in roles)
+def _example(wanted: Sequence[str]) -> str:
+    return ",".join(f"{column}=NAME" for column in wanted)
 
 
-def _listing(roles: Sequence[str]) -> str:
-    return " and ".join(f"'{role}'" for role in roles)
+def _listing(wanted: Sequence[str]) -> str:
+    return " and ".join(f"'{column}'" for column in wanted)
 
 
 def _row(cells: Sequence[str], most: int = 60) -> str:

@@ -31,30 +31,36 @@ SPLITS = {"train": ("train",), "valid": ("validation", "valid", "dev", "val"), "
 STORAGE_URL = "https://storage.googleapis.com/tfds-data"  # asked where a dataset does not list its downloads
 
 
-def read(spec: str, roles: Sequence[str], part: str, option: ColumnOption) -> Iterator[tuple[int, tuple[str, ...]]]:
+def read(spec: str, columns: Sequence[str], part: str, option: ColumnOption) -> Iterator[tuple[int, tuple[str, ...]]]:
     """Yields (number of the example, fields) in the dataset's own order.
 
     Raises:
         UserError: no such dataset, split or feature, or no network to fetch it.
         DataError: an example without a label, or with text that is not UTF-8.
     """
-    builder = _open(spec)
-    split = _split(builder, part)
-    if split is None:
-        raise UserError(f"{spec} has no split for '{part}'; its splits are {', '.join(builder.info.splits)}")
-    names = _feature_names(spec, builder.info, roles, option)
+    builder, split = _open_split(spec, part)
+    names = _feature_names(spec, builder.info, columns, option)
     return _read_split(spec, builder, split, names)
 
 
-def has_part(spec: str, part: str) -> bool:
-    """Whether there is a split for the part, and its examples (if of a class) have their label.
+def has_part(spec: str, part: str, *, labelled: bool) -> bool:
+    """Whether there is a split for the part; where it must be `labelled`, one whose labels are not withheld.
 
     Raises:
         UserError: no such dataset, or no network to fetch it.
     """
     builder = _open(spec)
     split = _split(builder, part)
-    return split is not None and not _hides_labels(builder, split)
+    return split is not None and not (labelled and _hides_labels(builder, split))
+
+
+def split_name(spec: str, part: str) -> str:
+    """The dataset's own name of the split for the part.
+
+    Raises:
+        UserError: no such dataset or split, or no network to fetch it.
+    """
+    return _open_split(spec, part)[1]
 
 
 def fingerprint(spec: str, part: str) -> str:
@@ -63,10 +69,7 @@ def fingerprint(spec: str, part: str) -> str:
     Raises:
         UserError: no such dataset or split, or no network to fetch it.
     """
-    builder = _open(spec)
-    split = _split(builder, part)
-    if split is None:
-        raise UserError(f"{spec} has no split for '{part}'; its splits are {', '.join(builder.info.splits)}")
+    builder, split = _open_split(spec, part)
     info = builder.info.splits[split]
     facts = (builder.info.full_name, split, info.num_examples, info.num_bytes, tuple(info.shard_lengths))
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
@@ -159,24 +162,38 @@ def _split(builder: Any, part: str) -> str | None:
     return next((split for split in SPLITS[part] if split in builder.info.splits), None)
 
 
-def _feature_names(spec: str, info: Any, roles: Sequence[str], option: ColumnOption) -> tuple[str, ...]:
-    """The dataset's names for the roles: by `--columns`, by header aliases, by what the dataset says of itself."""
+def _open_split(spec: str, part: str) -> tuple[Any, str]:
+    """The builder, and the name of the split for the part."""
+    builder = _open(spec)
+    split = _split(builder, part)
+    if split is None:
+        advice = "give other data with --data" if part == "train" else f"leave --{part} out, or give other data with it"
+        raise UserError(f"{spec} has no split for '{part}' ({_splits(builder)}): {advice}")
+    return builder, split
+
+
+def _splits(builder: Any) -> str:
+    return f"its splits are {', '.join(builder.info.splits)}"
+
+
+def _feature_names(spec: str, info: Any, columns: Sequence[str], option: ColumnOption) -> tuple[str, ...]:
+    """The dataset's names for the columns: by `--columns`, by header aliases, by what the dataset says of itself."""
     if option.in_order:
-        example = ",".join(f"{role}=NAME" for role in roles)
+        example = ",".join(f"{column}=NAME" for column in columns)
         raise UserError(f"{spec}: features have names: use --columns {example} instead of names in order")
     names = list(_features(info))
-    is_pair = tuple(roles) == ("source", "target")
-    if is_pair and not option.by_role:
+    is_pair = tuple(columns) == ("source", "target")
+    if is_pair and not option.by_name:
         if direction := _direction(info):
             return direction
-    elif positions := complete(match_names(names, roles, option.by_role)):
+    elif positions := complete(match_names(names, columns, option.by_name)):
         return tuple(names[at] for at in positions)
     supervised = tuple(info.supervised_keys or ())
-    if tuple(roles) == ("text", "label") and not option.by_role and len(supervised) == 2:
+    if tuple(columns) == ("text", "label") and not option.by_name and len(supervised) == 2:
         return supervised
-    example = ",".join(f"{role}={name}" for role, name in zip(roles, names, strict=False))
+    example = ",".join(f"{column}={name}" for column, name in zip(columns, names, strict=False))
     raise UserError(
-        f"{spec}: cannot tell which features are {' and '.join(roles)}; name them, for example --columns {example}. "
+        f"{spec}: cannot tell which features are {' and '.join(columns)}; name them, for example --columns {example}. "
         f"Its features are {', '.join(names)}"
     )
 
@@ -217,7 +234,7 @@ def _read_split(spec: str, builder: Any, split: str, names: tuple[str, ...]) -> 
         try:
             fields = tuple(_as_text(example[name], features[name]) for name in names)
         except ValueError as error:
-            raise DataError(f"in the split '{split}', {error}", file=spec, line=number) from error
+            raise DataError(f"in the split '{split}', {error} ({_splits(builder)})", file=spec, line=number) from error
         yield number, fields
 
 

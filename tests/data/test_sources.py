@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nlpseq.data.sources import Record, fingerprint, has_part, read_records, read_text
+from nlpseq.data import sources
+from nlpseq.data.sources import Record, described, fingerprint, has_part, read_records, read_text
 from nlpseq.errors import DataError, UserError
 
 TEXT_LABEL = ("text", "label")
@@ -34,17 +35,17 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return write
 
 
-def fields(spec: str, roles: tuple[str, ...] = TEXT_LABEL, **options: str) -> list[tuple[str, ...]]:
-    return [record.fields for record in read_records(spec, roles, **options)]  # type: ignore[arg-type]
+def fields(spec: str, columns: tuple[str, ...] = TEXT_LABEL, **options: str) -> list[tuple[str, ...]]:
+    return [record.fields for record in read_records(spec, columns, **options)]  # type: ignore[arg-type]
 
 
 def pair_of(write: Write, source: tuple[str, str | bytes], target: tuple[str, str | bytes]) -> str:
     return f"{write(*source)},{write(*target)}"
 
 
-def error_of(spec: str, roles: tuple[str, ...] = TEXT_LABEL, **options: str) -> str:
+def error_of(spec: str, columns: tuple[str, ...] = TEXT_LABEL, **options: str) -> str:
     with pytest.raises(UserError) as caught:
-        fields(spec, roles, **options)
+        fields(spec, columns, **options)
     return str(caught.value)
 
 
@@ -60,7 +61,7 @@ def test_tsv_with_a_header_in_another_order(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "roles", "expected"),
+    ("header", "columns", "expected"),
     [
         ("a\tsentence\tsentiment", TEXT_LABEL, ("y", "z")),
         ("rating\tlabel\ttext", TEXT_LABEL, ("z", "y")),
@@ -73,8 +74,8 @@ def test_tsv_with_a_header_in_another_order(write: Write) -> None:
         ("id\tbody\tx", ("text",), ("y",)),
     ],
 )
-def test_headers(write: Write, header: str, roles: tuple[str, ...], expected: tuple[str, ...]) -> None:
-    assert fields(write("a.tsv", f"{header}\nx\ty\tz\n"), roles) == [expected]
+def test_headers(write: Write, header: str, columns: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    assert fields(write("a.tsv", f"{header}\nx\ty\tz\n"), columns) == [expected]
 
 
 def test_a_pair_of_short_words_is_not_a_header(write: Write) -> None:
@@ -133,29 +134,29 @@ def test_too_few_columns_in_the_first_row(write: Write) -> None:
 
 def test_columns_by_order(write: Write) -> None:
     spec = write("a.tsv", "1\t7\t9\tgood\n0\t8\t2\tbad\n")
-    assert fields(spec, columns="label,id,rating,text") == [("good", "1"), ("bad", "0")]
-    assert fields(spec, columns="label, -, -, text") == [("good", "1"), ("bad", "0")]
+    assert fields(spec, option="label,id,rating,text") == [("good", "1"), ("bad", "0")]
+    assert fields(spec, option="label, -, -, text") == [("good", "1"), ("bad", "0")]
 
 
 @pytest.mark.parametrize("header", ["label\tx\ttext", "class\tx\tbody", "stars\tx\ttext"])
 def test_columns_by_order_skip_a_header(write: Write, header: str) -> None:
-    assert fields(write("a.tsv", f"{header}\n1\t7\tgood\n"), columns="label,x,text") == [("good", "1")]
+    assert fields(write("a.tsv", f"{header}\n1\t7\tgood\n"), option="label,x,text") == [("good", "1")]
 
 
 def test_columns_by_name(write: Write) -> None:
     spec = write("a.tsv", "id\tReview\tMy Mark\n1\tgood\tA\n")
-    assert fields(spec, columns="text=Review,label=my mark") == [("good", "A")]
-    assert fields(spec, columns="label=My Mark") == [("good", "A")]  # the text is found by itself
-    assert fields(spec, PAIR, columns="source=id,target=My Mark") == [("1", "A")]
+    assert fields(spec, option="text=Review,label=my mark") == [("good", "A")]
+    assert fields(spec, option="label=My Mark") == [("good", "A")]  # the text is found by itself
+    assert fields(spec, PAIR, option="source=id,target=My Mark") == [("1", "A")]
 
 
-@pytest.mark.parametrize("columns", ["text,id", "text,label,label", "text=a,label", "text=a,mark=b", "text=,label=b"])
-def test_columns_that_make_no_sense(write: Write, columns: str) -> None:
-    assert f"--columns '{columns}'" in error_of(write("a.tsv", "x\ty\n"), columns=columns)
+@pytest.mark.parametrize("option", ["text,id", "text,label,label", "text=a,label", "text=a,mark=b", "text=,label=b"])
+def test_columns_that_make_no_sense(write: Write, option: str) -> None:
+    assert f"--columns '{option}'" in error_of(write("a.tsv", "x\ty\n"), option=option)
 
 
 def test_a_named_column_that_is_not_there(write: Write) -> None:
-    message = error_of(write("a.tsv", "id\treview\n1\tgood\n"), columns="text=review,label=stars")
+    message = error_of(write("a.tsv", "id\treview\n1\tgood\n"), option="text=review,label=stars")
     assert message == "a.tsv: --columns names a column that is not in the first row: 'id' | 'review'"
 
 
@@ -188,7 +189,7 @@ def test_no_records(write: Write, name: str, content: str) -> None:
 
 def test_a_txt_of_one_text_a_line_keeps_its_tabs(write: Write) -> None:
     assert fields(write("a.txt", "\ufeffone\ttwo\r\n\r\nthree\n"), ("text",)) == [("one\ttwo",), ("three",)]
-    assert fields(write("b.txt", "one\ttwo\nthree\tfour\n"), ("text",), columns="-,text") == [("two",), ("four",)]
+    assert fields(write("b.txt", "one\ttwo\nthree\tfour\n"), ("text",), option="-,text") == [("two",), ("four",)]
 
 
 # --- CSV ----------------------------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ def test_csv_with_quotes_and_fields_of_several_lines(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "roles", "expected"),
+    ("content", "columns", "expected"),
     [
         ("text;label\ngood, really;1\n", TEXT_LABEL, [("good, really", "1")]),
         ("text,label\ngood; really,1\n", TEXT_LABEL, [("good; really", "1")]),
@@ -216,8 +217,8 @@ def test_csv_with_quotes_and_fields_of_several_lines(write: Write) -> None:
         ("this; that\nnext\n", ("text",), [("this; that",), ("next",)]),
     ],
 )
-def test_csv_delimiters(write: Write, content: str, roles: tuple[str, ...], expected: list[tuple[str, ...]]) -> None:
-    assert fields(write("a.csv", content), roles) == expected
+def test_csv_delimiters(write: Write, content: str, columns: tuple[str, ...], expected: list[tuple[str, ...]]) -> None:
+    assert fields(write("a.csv", content), columns) == expected
 
 
 def test_csv_with_an_open_quote(write: Write) -> None:
@@ -251,7 +252,7 @@ def test_jsonl_and_its_types(write: Write) -> None:
 def test_jsonl_by_languages_and_by_columns(write: Write) -> None:
     spec = write("a.jsonl", '{"id": 1, "en": "Hi", "fr": "Salut"}\n{"fr": "Cours", "en": "Run"}\n')
     assert fields(spec, PAIR) == [("Hi", "Salut"), ("Run", "Cours")]
-    assert fields(spec, PAIR, columns="source=fr,target=en") == [("Salut", "Hi"), ("Cours", "Run")]
+    assert fields(spec, PAIR, option="source=fr,target=en") == [("Salut", "Hi"), ("Cours", "Run")]
 
 
 @pytest.mark.parametrize(
@@ -271,14 +272,14 @@ def test_jsonl_errors(write: Write, line: str, message: str) -> None:
     assert error_of(write("a.jsonl", '{"text": "a", "label": 1}\n' + line + "\n")).startswith(message)
 
 
-def test_jsonl_whose_first_object_lacks_a_role(write: Write) -> None:
+def test_jsonl_whose_first_object_lacks_a_column(write: Write) -> None:
     assert error_of(write("a.jsonl", '{"text": "a", "mark": 1}\n')) == (
         "a.jsonl, line 1: no key stands for 'label'; use --columns text=NAME,label=NAME. The keys are 'text' | 'mark'"
     )
 
 
 def test_jsonl_with_columns_in_order(write: Write) -> None:
-    assert "use --columns text=NAME,label=NAME" in error_of(write("a.jsonl", "{}\n"), columns="text,label")
+    assert "use --columns text=NAME,label=NAME" in error_of(write("a.jsonl", "{}\n"), option="text,label")
 
 
 # --- parallel files -----------------------------------------------------------------------------------------------
@@ -437,15 +438,21 @@ def test_home_folder(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(read_records("~/a.tsv", TEXT_LABEL)) == [Record(("good", "1"), "~/a.tsv", 2)]
 
 
-def test_files_and_the_sample_have_one_part(write: Write) -> None:
+def test_files_and_the_sample_have_no_splits_and_are_read_whole(write: Write) -> None:
     spec = write("a.tsv", "text\tlabel\ngood\t1\n")
-    assert [has_part(spec, part) for part in ("train", "valid", "test")] == [True, False, False]
-    assert [has_part("sample", part) for part in ("train", "valid", "test")] == [True, False, False]
-    assert error_of(spec, part="valid") == "'a.tsv' has no part 'valid': give that part's own file with --valid"
-    with pytest.raises(UserError, match="no part 'test'"):
-        read_text("sample", part="test", sample=lambda: "x")
+    for whole in (spec, "sample", f"{spec} + sample"):
+        assert [has_part(whole, part, TEXT_LABEL) for part in ("train", "valid", "test")] == [True, False, False]
+    assert fields(spec, part="valid") == [("good", "1")]
+    assert list(read_text("sample", part="test", sample=lambda: [("x",)])) == ["x"]
     with pytest.raises(UserError, match="no such file"):
-        has_part("b.tsv", "train")
+        has_part("b.tsv", "train", TEXT_LABEL)
+
+
+def test_words_for_what_is_read(write: Write) -> None:
+    pair = pair_of(write, ("a.en", "x\n"), ("a.fr", "y\n"))
+    assert described(f"sample + {pair}", "train") == "the bundled sample + a.en,a.fr"
+    with pytest.raises(UserError, match="no such file"):
+        described("b.tsv", "train")
 
 
 def test_fingerprint(write: Write) -> None:
@@ -454,8 +461,8 @@ def test_fingerprint(write: Write) -> None:
     assert fingerprint(one) == fingerprint(same)
     text = write("a.txt", "x\ty\n")  # the same bytes, read otherwise
     assert len({fingerprint(spec) for spec in (one, text, other, f"{one},{other}", f"{other},{one}")}) == 5
-    with pytest.raises(ValueError, match="hash its text"):
-        fingerprint("sample")
+    rows = [fingerprint("sample", sample=lambda row=row: [row]) for row in (("x", "y"), ("x", "z"))]
+    assert len({*rows, fingerprint("sample + a.tsv", sample=lambda: [("x", "y")])}) == 3
     with pytest.raises(UserError, match="no such file"):
         fingerprint("d.tsv")
 
@@ -468,8 +475,28 @@ def test_text_is_whole_and_in_chunks(write: Write) -> None:
     spec = write("a.txt", "\ufeff" + text.replace("\n", "\r\n"))
     chunks = list(read_text(spec))
     assert "".join(chunks) == text
-    assert {len(chunk) for chunk in chunks[:-1]} == {65_536}
-    assert len(chunks[-1]) <= 65_536
+    longest_line = len("line 19999 é😀\u2028\n\n")
+    assert all(chunk.endswith("\n") for chunk in chunks)
+    assert all(65_536 - longest_line < len(chunk) <= 65_536 for chunk in chunks[:-1])
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    texts=st.lists(st.lists(st.text("ab\n", min_size=1, max_size=30), max_size=6), max_size=3),
+    most=st.integers(1, 12),
+)
+def test_chunks_of_any_texts(texts: list[list[str]], most: int) -> None:
+    """They are all of the text, no longer than allowed, and cut a line only where it is too long."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sources, "CHUNK_CHARACTERS", most)
+        chunks = list(sources.chunks(texts))
+    whole = ""
+    for text in map("".join, texts):
+        whole += ("\n" if whole and not whole.endswith("\n") and text else "") + text
+    assert "".join(chunks) == whole
+    assert all(0 < len(chunk) <= most for chunk in chunks)
+    for chunk in chunks[:-1]:
+        assert chunk.endswith("\n") or ("\n" not in chunk and len(chunk) == most)
 
 
 def test_text_of_any_extension_and_without_line_ends(write: Write) -> None:
@@ -481,11 +508,11 @@ def test_text_of_records(write: Write) -> None:
     assert list(read_text(write("a.csv", 'id,text\n1,"one\r\ntwo"\n2,\n3,three\n'))) == ["one\ntwo\nthree\n"]
     assert list(read_text(write("a.tsv", "one\ntwo\n"))) == ["one\ntwo\n"]
     assert "".join(read_text(write("a.jsonl", json.dumps({"text": "x" * 200_000})))) == "x" * 200_000 + "\n"
-    assert list(read_text(write("a.txt", "1\tone\n2\ttwo\n"), columns="-,text")) == ["one\ntwo\n"]
+    assert list(read_text(write("a.txt", "1\tone\n2\ttwo\n"), option="-,text")) == ["one\ntwo\n"]
 
 
 def test_text_of_the_sample() -> None:
-    assert list(read_text("sample", sample=lambda: "one\r\ntwo")) == ["one\ntwo"]
+    assert list(read_text("sample", sample=lambda: [("one\r\ntwo",)])) == ["one\ntwo"]
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.txt", b""), ("a.txt", b"\xef\xbb\xbf"), ("a.txt.gz", b"")])
@@ -569,7 +596,7 @@ def test_several_specs_are_read_one_after_the_other(tmp_path: Path) -> None:
         (("two", "0"), "a.tsv", 3),
         (("three", "1"), "b.csv", 2),
     ]
-    assert not has_part(spec, "valid")
+    assert not has_part(spec, "valid", TEXT_LABEL)
     before = fingerprint(spec)
     assert before != fingerprint(str(tmp_path / "a.tsv"))
     (tmp_path / "b.csv").write_text("label,text\n1,four\n", encoding="utf-8")

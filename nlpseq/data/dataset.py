@@ -1,0 +1,231 @@
+"""The examples of a task, by part: where each part comes from, and what has to be said about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from nlpseq.data import sources
+from nlpseq.data.sources import Part, Record, Rows, printable
+
+if TYPE_CHECKING:
+    from nlpseq.config import DataConfig
+
+_HASH_BYTES = 4
+# These settings change nothing in the ids of a part: its content is in the key instead of its name.
+_NOT_IN_KEY = frozenset(("train", "valid", "test", "licence", "credit"))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Origin:
+    """Where a part comes from.
+
+    Attributes:
+        spec: the data.
+        split: which split of it, where it has splits.
+        divided: whether the held-out share of the data is told from the rest, and the part is one of the two.
+        held_out: which of the two.
+    """
+
+    spec: str
+    split: Part = "train"
+    divided: bool = False
+    held_out: bool = False
+
+
+class Dataset:
+    """The examples of a task, by part: train, valid and test.
+
+    A part is read from its own SPEC, or from the split of the training corpus, or it is split off the training data by
+    a hash of the first column. So a duplicate never stands on both sides.
+
+    Args:
+        config: the section ``data`` of a configuration.
+        columns: what an example is made of: ("text", "label"), ("source", "target") or ("text",).
+        sample: yields the rows of the bundled sample.
+        clean: turns a record as it stands in the data into the one that the task uses.
+    """
+
+    _held_out_of = "split off {} by a hash"
+
+    def __init__(
+        self,
+        config: DataConfig,
+        columns: tuple[str, ...],
+        *,
+        sample: Callable[[], Rows] | None = None,
+        clean: Callable[[Record], Record] | None = None,
+    ) -> None:
+        self.config, self.columns = config, columns
+        self._sample, self._clean = sample, clean
+        self._fingerprints: dict[tuple[str, Part], str] = {}
+        self._splits: dict[tuple[str, Part], bool] = {}
+
+    def examples(self, part: Part) -> Iterator[Record]:
+        """Yields the examples of a part lazily; none where there is no such part.
+
+        Raises:
+            UserError: the data cannot be had, or lacks the part that it was named for.
+            DataError: a line that cannot be used, with its file and number.
+        """
+        origin = self._origin(part)
+        return iter(()) if origin is None else self._examples(origin)
+
+    def has_part(self, part: Part) -> bool:
+        """Whether there is such a part. A test part is a SPEC of its own or the corpus' own split."""
+        return self._origin(part) is not None
+
+    def even_sample(self, part: Part, count: int) -> list[Record]:
+        """At most ``count`` examples of a part, each as probable as any other, in the order of the data.
+
+        They are those of the smallest hashes, so that they are the same ones every time. The hash counts the examples:
+        otherwise all copies of a text would be chosen together.
+        """
+        numbered = enumerate(self.examples(part))
+        hashed = ((_hash(f"{number} {record.fields[0]}"), number, record) for number, record in numbered)
+        chosen = heapq.nsmallest(count, hashed)
+        return [record for _, _, record in sorted(chosen, key=lambda entry: entry[1])]
+
+    def content_key(self, part: Part) -> tuple[object, ...]:
+        """Everything besides the vocabulary that the ids of a part depend on: its content, and the settings.
+
+        Raises:
+            UserError: the data cannot be had.
+        """
+        origin = self._origin(part)
+        if origin is None:
+            return (part,)
+        at = (origin.spec, origin.split)
+        if at not in self._fingerprints:  # all of the content must be read for it
+            self._fingerprints[at] = sources.fingerprint(*at, self._sample)
+        settings = sorted(item for item in dataclasses.asdict(self.config).items() if item[0] not in _NOT_IN_KEY)
+        return (self._fingerprints[at], origin.split, origin.divided, origin.held_out, self.columns, tuple(settings))
+
+    def described(self, part: Part) -> str:
+        """What the part is, in words: "reviews.csv", "a tenth split off reviews.csv by a hash", or "none"."""
+        origin = self._origin(part)
+        return "none" if origin is None else self._words(origin)
+
+    def measured(self, spec: str) -> tuple[str, Iterator[Record]]:
+        """What a model is measured on where a person names data for it: what it is in words, and its examples.
+
+        Of a dataset with splits it is the test part, or else the validation part. Of the bundled sample, and of a
+        dataset with a training part alone, it is what training on them would hold out. A file is measured whole.
+
+        Raises:
+            UserError: the data cannot be had.
+            DataError: a line that cannot be used, with its file and number.
+        """
+        origins = [self._measured_origin(single) for single in sources.single_specs(spec)]
+        return " + ".join(map(self._words, origins)), self._joined([self._examples(origin) for origin in origins], spec)
+
+    def nothing_left(self, part: Part, notes: Mapping[str, int]) -> str:
+        """The message where no example of a part is left; ``notes`` count what was left out."""
+        origin = self._origin(part)
+        left_out = "".join(f"; {count} {what}" for what, count in notes.items())
+        name = printable(origin.spec) if origin else "the data"
+        if origin and origin.held_out:
+            return (
+                f"{name}: too few examples to split off a validation part{left_out}: give more, "
+                "or a validation file with --valid"
+            )
+        return f"{name}: no example is left for the {part} part{left_out}"
+
+    def _origin(self, part: Part) -> _Origin | None:
+        train, valid, test = self.config.train, self.config.valid, self.config.test
+        if own := {"train": "", "valid": valid, "test": test}[part]:
+            return _Origin(own, part)
+        if part == "test":
+            return _Origin(train, part) if self._has_split(train, part) else None
+        if valid or self._has_split(train, "valid"):
+            return _Origin(train, part)
+        return _Origin(train, divided=True, held_out=part == "valid")
+
+    def _measured_origin(self, spec: str) -> _Origin:
+        """As :meth:`measured`, of a single SPEC."""
+        for split in ("test", "valid"):
+            if self._has_split(spec, split):
+                return _Origin(spec, split)
+        held_out = spec == "sample" or spec.startswith("tfds:")
+        return _Origin(spec, divided=held_out, held_out=held_out)
+
+    def _has_split(self, spec: str, split: Part) -> bool:
+        if (spec, split) not in self._splits:  # a dataset must be opened for it
+            self._splits[spec, split] = sources.has_part(spec, split, self.columns)
+        return self._splits[spec, split]
+
+    def _examples(self, origin: _Origin) -> Iterator[Record]:
+        return self._side(origin) if origin.divided else self._read(origin)
+
+    def _words(self, origin: _Origin) -> str:
+        if origin.held_out:
+            share = self.config.valid_fraction
+            data = "the bundled sample" if origin.spec == "sample" else printable(origin.spec)
+            return f"{'a tenth' if share == 0.1 else f'{100 * share:.4g} %'} {self._held_out_of.format(data)}"
+        return sources.described(origin.spec, origin.split)
+
+    def _read(self, origin: _Origin) -> Iterator[Record]:
+        """The whole split."""
+        records = self._records(origin)
+        return records if self._clean is None else map(self._clean, records)
+
+    def _records(self, origin: _Origin) -> Iterator[Record]:
+        return sources.read_records(
+            origin.spec, self.columns, part=origin.split, option=self.config.columns, sample=self._sample
+        )
+
+    def _side(self, origin: _Origin) -> Iterator[Record]:
+        """The held-out examples, or the others."""
+        records, share = self._read(origin), self.config.valid_fraction
+        return (record for record in records if (_hash(record.fields[0].strip()) < share) == origin.held_out)
+
+    def _joined(self, several: list[Iterator[Record]], spec: str) -> Iterator[Record]:
+        return itertools.chain.from_iterable(several)
+
+
+class RunningText(Dataset):
+    """One long text instead of examples: each record is a chunk of at most 64k characters that ends at a line end.
+
+    The last part of the text is held out. A sample consists of whole chunks from all over the text, since the first
+    ones may be of one author or topic. A language model carries its state across the gap between two of them, which
+    costs it a few characters in 64k.
+    """
+
+    _held_out_of = "split off the end of {}"
+
+    def _records(self, origin: _Origin) -> Iterator[Record]:
+        texts = sources.read_text(origin.spec, part=origin.split, option=self.config.columns, sample=self._sample)
+        return _numbered(texts, origin.spec)
+
+    def _side(self, origin: _Origin) -> Iterator[Record]:
+        total = sum(len(record.fields[0]) for record in self._read(origin))
+        cut = total - int(total * self.config.valid_fraction)
+        start, stop = (cut, total) if origin.held_out else (0, cut)
+        position = 0
+        for record in self._read(origin):
+            text = record.fields[0]
+            side = text[max(0, start - position) : max(0, stop - position)]
+            position += len(text)
+            if side:
+                yield dataclasses.replace(record, fields=(side,))
+            if position >= stop:
+                return
+
+    def _joined(self, several: list[Iterator[Record]], spec: str) -> Iterator[Record]:
+        texts = [(record.fields[0] for record in records) for records in several]
+        return _numbered(sources.chunks(texts), spec)
+
+
+def _numbered(texts: Iterable[str], spec: str) -> Iterator[Record]:
+    """The chunks of a text as records; the line of a chunk is its number."""
+    return (Record((text,), printable(spec), number) for number, text in enumerate(texts, start=1))
+
+
+def _hash(text: str) -> float:
+    """At least 0 and below 1."""
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=_HASH_BYTES).digest()
+    return int.from_bytes(digest, "big") / (1 << 8 * _HASH_BYTES)
