@@ -7,22 +7,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-_MASKED = -1e9  # leaves a row that is all padding finite: its weights are uniform, and nothing reads them
+_MASKED = -1e9  # keeps a row of nothing but padding finite; its weights are uniform, and nobody reads them
 
 
 class _Attention(keras.layers.Layer):
-    """What both kinds share: masked softmax over the source and the weighted sum of the memory.
+    """What both kinds share: a masked softmax over the source, and the weighted sum of the memory.
 
-    The memory's projection is an argument, so that a decoder which asks step by step projects it once::
+    The memory's projection is an argument. A decoder that goes step by step projects the memory once::
 
         keys = attention.project(memory)
-        context, weights = attention(query, memory, keys, mask)
+        context, weights = attention(query, memory, keys, source_mask)
 
     Call arguments:
-        query: float [batch, target, query_units], the decoder's states; "target" may as well be beams.
+        query: float [batch, target, query_units], the decoder's states. Beams may take the place of target positions.
         memory: float [batch, source, memory_units], the encoder's states.
-        keys: float [batch, source, units], :meth:`project` of the memory.
-        mask: bool [batch, source]; positions that are False get weight 0.
+        keys: float [batch, source, units], the result of :meth:`project` for the memory.
+        source_mask: bool [batch, source]; positions that are False get weight 0.
 
     Returns:
         context: float [batch, target, memory_units]
@@ -35,11 +35,11 @@ class _Attention(keras.layers.Layer):
         self._key_projection = keras.layers.Dense(units, use_bias=False, name="keys")
 
     def project(self, memory: tf.Tensor) -> tf.Tensor:
-        """float [batch, source, units]"""
+        """Projects a memory [batch, source, memory_units] to keys [batch, source, units]."""
         return self._key_projection(memory)
 
     def score(self, query: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
-        """float [batch, target, source], before masking and softmax."""
+        """Returns the scores [batch, target, source], before the mask and the softmax."""
         raise NotImplementedError
 
     def call(
@@ -57,7 +57,10 @@ class _Attention(keras.layers.Layer):
 class MultiplicativeAttention(_Attention):
     """score = query W memory^T ("general"; Luong et al. 2015, arXiv:1508.04025, section 3.1).
 
-    Its cost is one matrix product, and it holds nothing of size target x source x units. Arguments as for the base.
+    It costs one matrix product and holds nothing of size target x source x units.
+
+    Raises:
+        ValueError: the query does not have `units` units.
     """
 
     def build(self, query_shape: Any, memory_shape: Any, keys_shape: Any, source_mask_shape: Any) -> None:
@@ -74,7 +77,7 @@ class MultiplicativeAttention(_Attention):
 class AdditiveAttention(_Attention):
     """score = v . tanh(W query + U memory) (Bahdanau et al. 2015, arXiv:1409.0473, A.1.2).
 
-    Holds target x source x units values while it trains. Arguments as for the base.
+    It holds target x source x units values while it trains.
     """
 
     def __init__(self, units: int, **kwargs: Any) -> None:
@@ -92,11 +95,13 @@ class AdditiveAttention(_Attention):
 
 @keras.saving.register_keras_serializable(package="nlpseq")
 class AttentionPooling(keras.layers.Layer):
-    """One vector for a sequence: states weighted by how much each matters (Yang et al. 2016, NAACL, equations 5-7).
+    """Pools a sequence to one vector: the mean of its states under learned weights.
+
+    Source: Yang et al. 2016, NAACL, equations 5 to 7.
 
     Call arguments:
         states: float [batch, time, units].
-        mask: bool [batch, time].
+        source_mask: bool [batch, time]; positions that are False get weight 0.
 
     Returns:
         pooled: float [batch, units]

@@ -14,29 +14,35 @@ from nlpseq.layers.regularization import Regularization
 
 @keras.saving.register_keras_serializable(package="nlpseq")
 class Bidirectional(keras.layers.Layer):
-    """One recurrent layer from the first step to the last, another one back; their outputs side by side.
+    """Runs one recurrent layer forwards and another one backwards, and puts their outputs side by side.
 
     Source: Schuster & Paliwal 1997. Weights as in `keras.layers.Bidirectional`: forward layer first.
 
     Args:
         cell: "rnn", "lstm" or "gru".
-        units: the size of each direction's state; outputs have twice as many.
+        units: size of each direction's state; outputs have 2 * units.
         return_sequences: return the output of every step.
         return_state: return both directions' states as well.
-        cell_options: further arguments of the cell's layer, as `{"reset_after": False}`.
-        regularization: of each direction: a `Regularization`, its fields as a dict, or None for nothing.
-        seed: of its masks, which differ between the directions; drawn from Keras' global seed where it is None.
+        cell_options: further arguments of the cell's layer, for example `{"reset_after": False}`.
+        regularization: options of each direction: a `Regularization`, its fields as a dict, or None for nothing.
+        seed: seed of the masks of `regularization`, which differ between the directions. None takes one from Keras'
+            global seed.
 
     Call arguments:
         sequence: float [batch, time, features].
-        mask, lengths, ids, training: as in `LSTM`, but outputs of masked steps are zeros, as in Keras.
-            With lengths the backward layer starts at each row's true end.
-        initial_state: the forward layer's states, then the backward one's, each [batch, units]. None: zeros.
+        mask, lengths, ids, training: as in `LSTM`. Outputs of masked steps are zeros, as in Keras. With lengths the
+            backward layer starts at each row's true end.
+        initial_state: the states of the forward layer, then those of the backward one, each [batch, units]. None
+            starts from zeros.
 
     Returns:
-        [batch, time, 2 * units] with `return_sequences`, the backward output of a step beside the forward one's of
-        the same step; otherwise each direction's last output [batch, 2 * units]. With `return_state` followed by the
-        forward and the backward states, each [batch, units]: forward at the true end, backward at the first step.
+        output: [batch, time, 2 * units] with `return_sequences`: both directions' outputs of a step side by side.
+            Otherwise each direction's last output [batch, 2 * units].
+        states: with `return_state`, the forward states at the true end and the backward states at the first step, each
+            [batch, units].
+
+    Raises:
+        ValueError: the cell does not exist, or the number of initial states is wrong.
 
     Example, a translation encoder:
         >>> encoder = Bidirectional("lstm", 256, return_sequences=True, return_state=True)

@@ -1,9 +1,9 @@
-"""The LSTM by TensorFlow's block kernels: on a CPU the fastest way through a sequence where nothing special is asked.
+"""The LSTM by TensorFlow's block kernels: the fastest way to train a plain LSTM on a CPU.
 
-The forward pass is one kernel for all steps (``BlockLSTMV2``), the elementwise part of a step's gradient is another
-(``LSTMBlockCellGrad``): the same arithmetic as :class:`nlpseq.layers.cells.LSTMCell`, but fewer values pass through
-memory and TensorFlow's executor. The weights' gradients stay one product each over all steps. It computes x W with
-h R, in one product a step, since projected inputs would be one more sequence to write and read.
+The forward pass is one kernel for all steps (``BlockLSTMV2``). The elementwise part of a step's gradient is another
+(``LSTMBlockCellGrad``). The arithmetic is that of :class:`nlpseq.layers.cells.LSTMCell`, but fewer values pass through
+memory and TensorFlow's executor. Each weight's gradient is still one product over all steps. The kernel computes x W
+and h R as one product a step; projected inputs would be one more sequence to write and read.
 
 Measured against the loop of `cells`, forward and backward, one core: 256 units 1.05, 384 units 1.05, 512 units 1.01,
 1024 units 0.88 times as fast (there W no longer fits the cache).
@@ -30,19 +30,19 @@ def run(
     *,
     every_state: bool = False,
 ) -> Tensors:
-    """Runs an LSTM over a sequence; differentiable in everything.
+    """Runs an LSTM over a sequence. Everything has a gradient.
 
     Args:
         sequence: float32 [time, batch, features], or int32 [time, batch] to pick rows of the kernel.
-        kernel: float32 [features, 4 * units], as the others in the order i, f, g, o.
+        kernel: float32 [features, 4 * units]; columns of all weights are in the order i, f, g, o.
         recurrent_kernel: [units, 4 * units].
         bias: [4 * units], or None.
         initial: h and c before the first step, each [batch, units].
-        every_state: return the states after each step, not only h.
+        every_state: return h and c after each step.
 
     Returns:
-        As :func:`nlpseq.layers.bptt.run`: h after each step [time, batch, units] and h and c after the last one, each
-        [batch, units]; with `every_state` h and c after each step.
+        h after each step [time, batch, units], and h and c after the last one, each [batch, units]. With `every_state`
+        h and c after each step instead.
     """
     bias = tf.zeros_like(kernel[0]) if bias is None else bias
     ids = sequence if sequence.dtype.is_integer else None
@@ -91,23 +91,23 @@ def _backward(
     d_sequences: Tensors,
     d_final: Tensors,
 ) -> Tensors:
-    """Runs the steps' gradients against the order of time.
+    """Runs the steps' gradients from the last step to the first.
 
     Args:
-        steps: what ``BlockLSTMV2`` returned.
+        steps: the result of ``BlockLSTMV2``.
         first_c: [batch, units], before the first step.
         recurrent_kernel: its columns in the order i, g, f, o.
-        d_sequences: the gradient of h after each step [time, batch, units], maybe that of c.
-        d_final: those of h and c after the last step, each [batch, units].
+        d_sequences: the gradients of h, and of c if it was returned, after each step [time, batch, units].
+        d_final: the gradients of h and c after the last step, each [batch, units].
 
     Returns:
-        The gradients of the gates before their activation [time, batch, 4 * units] in the order i, g, f, o, and of
-        the states before the first step.
+        The gradients of the gates before their activation [time, batch, 4 * units], in the order i, g, f, o, and those
+        of the states before the first step.
     """
     batch, units = steps.h.shape[1:]
     transposed = tf.transpose(recurrent_kernel)
     before = tf.concat([first_c[None], steps.cs[:-1]], axis=0)
-    # The kernel takes weights and input for the sake of their shapes alone.
+    # The kernel reads only the shapes of the weights and of the input.
     zeros, no_peephole = tf.zeros_like(first_c), tf.zeros_like(recurrent_kernel[:, 0])
     no_weights = tf.zeros([1 + units, 4 * units])
 
@@ -115,7 +115,7 @@ def _backward(
         begin = tf.expand_dims(t, 0)
 
         def at(sequence: tf.Tensor) -> tf.Tensor:
-            """The step's values, without a copy."""
+            """Returns the step's values, without a copy."""
             return tf.ensure_shape(tf.strided_slice(sequence, begin, begin + 1, shrink_axis_mask=1), [batch, units])
 
         d_h, d_c = (
@@ -152,6 +152,6 @@ def _backward(
 
 
 def _exchanged(columns: tf.Tensor) -> tf.Tensor:
-    """From the order i, f, g, o to that of the gradient's kernel, i, g, f, o, or back."""
+    """Changes the order i, f, g, o of our columns to the order i, g, f, o of the gradient's kernel, or back."""
     i, second, third, o = tf.split(columns, 4, axis=-1)
     return tf.concat([i, third, second, o], axis=-1)

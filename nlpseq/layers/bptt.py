@@ -1,9 +1,9 @@
-"""The pass of a cell over a sequence, and back-propagation through time by hand (Werbos 1990).
+"""Runs a cell over a sequence, with a hand-written back-propagation through time (Werbos 1990).
 
-Everything here is time-major: a sequence is [time, batch, features]. The input's projection x W + b is one GEMM over
-all steps, made by the caller; the forward loop holds only what depends on the last step. The backward pass computes the
-elementwise factors for all steps at once, loops in reverse over what depends on the next step's gradient, and takes the
-recurrent weights' gradient as one GEMM over all steps.
+Everything here is time-major: a sequence is [time, batch, features]. The caller computes the input's projection x W + b
+as one GEMM over all steps. The forward loop computes only what depends on the step before. The backward pass computes
+the elementwise factors for all steps at once, loops in reverse over what depends on the next step's gradient, and
+computes the recurrent weights' gradient as one GEMM over all steps.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ import tensorflow as tf
 
 from nlpseq.layers.cells import Cell, Tensors, Trace, Weights
 
-_PART = 32  # steps whose outputs are collected together; see `scan`
+_PART = 32  # steps in a part; see `scan`
 
 
 @dataclass(frozen=True)
 class Zoneout:
     """Units that keep their last value instead of taking the new one (Krueger et al. 2016, arXiv:1606.01305).
 
-    rates: of each state; one with rate 0 always takes its new value.
-    kept: for each state that has a rate, bool [time, batch, units], True where it keeps its value (training); empty for
-        the expectation, rate * old + (1 - rate) * new (inference).
+    Args:
+        rates: rate of each state. A state with rate 0 always takes its new value.
+        kept: in training, bool [time, batch, units] for each state that has a rate: True where it keeps its value.
+            Empty in inference, which takes the expectation, rate * old + (1 - rate) * new.
     """
 
     rates: tuple[float, ...]
     kept: Tensors = ()
 
     def of_rated(self, states: Tensors) -> Tensors:
-        """Those that have a rate."""
+        """Returns the states that have a rate."""
         return tuple(state for state, rate in zip(states, self.rates, strict=True) if rate)
 
     def mix(self, new: Tensors, old: Tensors, kept: Tensors) -> Tensors:
-        """The states after a step from the cell's own new ones and the ones before; `kept` is the step's."""
+        """Returns the states after a step, from the cell's new ones and the old ones. `kept` is that of the step."""
         at_step = iter(kept)
 
         def one(rate: float, new: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
@@ -47,7 +48,7 @@ class Zoneout:
         return tuple(one(*values) for values in zip(self.rates, new, old, strict=True))
 
     def gradient(self, d_after: Tensors, kept: Tensors) -> Tensors:
-        """Of the cell's own new states; what is missing to `d_after` belongs to the states before the step."""
+        """Returns the gradients of the cell's new states. The rest of `d_after` belongs to the old states."""
         at_step = iter(kept)
 
         def one(rate: float, d: tf.Tensor) -> tf.Tensor:
@@ -71,24 +72,23 @@ def run(
     every_state: bool = False,
     keep: bool = True,
 ) -> Tensors:
-    """Runs a cell over a sequence; differentiable in everything but the masks.
+    """Runs a cell over a sequence. Everything but the masks has a gradient.
 
     Args:
         cell: the cell.
         projected: [time, batch, gates * units], x W + b, in the kernel's dtype.
-        kernel: the recurrent one [units, gates * units]; products take its dtype.
-        vectors: what else the cell has, as in :class:`Weights`.
-        initial: the states before the first step, each [batch, units]; what is computed with states takes their dtype.
-        mask: bool [time, batch, 1]; where it is False the step carries the states on. None: every step counts.
-        dropout: [batch, units], as in :class:`Weights`.
-        zoneout: which units keep their values.
-        every_state: return the states after each step, not only h.
-        keep: keep the gates for the backward pass. Without it (inference) they cost nothing, and a gradient, if one is
-            asked for, runs the forward pass again.
+        kernel: the recurrent kernel [units, gates * units]. Products are computed in its dtype.
+        vectors: the cell's further vectors, as in :class:`Weights`.
+        initial: the states before the first step, each [batch, units]. Everything but products has their dtype.
+        mask: bool [time, batch, 1]; a step that is False carries the states on. None: every step counts.
+        dropout: factors [batch, units], as in :class:`Weights`.
+        zoneout: the units that keep their values.
+        every_state: return all states after each step.
+        keep: keep the gates for the backward pass. Without them (inference) a gradient runs the forward pass again.
 
     Returns:
-        hidden [time, batch, units], followed by the states after the last step, each [batch, units]; with `every_state`
-        every state after each step, each [time, batch, units], h first.
+        h after each step [time, batch, units], and the states after the last step, each [batch, units]. With
+        `every_state` the states after each step instead, each [time, batch, units], h first.
     """
 
     @tf.custom_gradient
@@ -126,8 +126,8 @@ def _forward(
     """Runs the steps in the order of time.
 
     Returns:
-        The trace (without `keep` the states after each step only, and of them only h unless `every_state`), and the
-        states after the last step [batch, units].
+        The trace, and the states after the last step, each [batch, units]. Without `keep` the trace holds only the
+        states after each step, and only h unless `every_state`.
     """
     units, dtype = initial[0].shape[-1], initial[0].dtype
     masks = () if mask is None else (mask,)
@@ -162,14 +162,14 @@ def _backward(
     d_sequences: Tensors,
     d_final: Tensors,
 ) -> tuple[Tensors, Tensors]:
-    """Runs the steps' gradients against the order of time.
+    """Runs the steps' gradients from the last step to the first.
 
-    A masked step's projected input gets no gradient, and the states' gradients pass through it; so do those of the
+    The states' gradients pass through a masked step, and its projected input gets none. They also pass through the
     units that zoneout keeps.
 
     Returns:
-        The gradients of the projected input [time, batch, gates * units] with what else the cell gives, and of the
-        initial states [batch, units].
+        The gradient of the projected input [time, batch, gates * units], followed by the cell's further tensors; and
+        the gradients of the initial states, each [batch, units].
     """
     kernels = trace.weights.kernels
     units, dtype = d_final[0].shape[-1], kernels[0].dtype
@@ -214,12 +214,12 @@ def scan(
     Args:
         step: (values at t, carry) -> (carry, outputs at t).
         sequences: each [time, batch, ...].
-        carry: each [batch, n].
+        carry: each [batch, n], before the first step.
         widths: the last dimension of each output.
-        dtype: of the outputs.
-        reverse: from the last step to the first; outputs stay in the order of time.
-        in_parts: collect the outputs of one sequence (batch 1) in parts. TensorFlow Lite copies what a loop carries at
-            every step: the outputs of 400 steps would be copied 400 times.
+        dtype: dtype of the outputs.
+        reverse: run from the last step to the first. The outputs stay in the order of time.
+        in_parts: collect the outputs of one sequence (batch 1) in parts. TensorFlow Lite copies everything that a loop
+            carries in every step: it would copy the outputs of 400 steps 400 times.
 
     Returns:
         outputs: each [time, batch, width].
@@ -233,12 +233,12 @@ def scan(
     batch = carry[0].shape[0]
 
     def run(start: Any, stop: Any, size: Any, carry: Tensors) -> tuple[Tensors, Tensors]:
-        """Steps from start to stop: outputs, each [size, batch, width], and the carry after them."""
+        """Runs the steps from start to stop. Returns outputs, each [size, batch, width], and the carry."""
         outputs = [tf.TensorArray(dtype, size, element_shape=[batch, width]) for width in widths]
 
         def body(i: tf.Tensor, carry: Tensors, outputs: list[tf.TensorArray]) -> tuple:
             t = length - 1 - i if reverse else i
-            # Gathered, not read from a TensorArray: filling one copies the whole sequence, 5 % of a training step.
+            # A TensorArray would copy the whole sequence when it is filled: 5 % of a training step.
             carry, values = step(tuple(tf.gather(s, t) for s in sequences), carry)
             at = t - start
             return i + 1, carry, [array.write(at, value) for array, value in zip(outputs, values, strict=True)]

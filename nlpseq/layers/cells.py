@@ -1,11 +1,11 @@
-"""The recurrent cells: each one's step, and the step's gradient. `nlpseq.layers.bptt` runs them over a sequence.
+"""The recurrent cells: the step of each cell and its gradient. `nlpseq.layers.bptt` runs them over a sequence.
 
-Everything here is time-major: a sequence is [time, batch, features]. The input's projection x W + b is made by the
-caller; a step holds only what depends on the last step. Of a gradient, `factors` computes what is elementwise for all
-steps at once, `step_gradient` what depends on the next step's gradient, and `weight_gradients` is one GEMM over all
-steps.
+Everything here is time-major: a sequence is [time, batch, features]. The caller computes the input's projection
+x W + b; a step computes only what depends on the step before. The gradient has three parts: `factors` computes the
+elementwise part for all steps at once, `step_gradient` computes what depends on the next step's gradient, and
+`weight_gradients` is one GEMM over all steps.
 
-In mixed precision the operands of every product are bfloat16; states, gates and what is done to them stay float32.
+In mixed precision the operands of every product are bfloat16. States and gates stay float32.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ Tensors = tuple[tf.Tensor, ...]
 
 @dataclass(frozen=True)
 class Weights:
-    """What a step, or its gradient, multiplies with.
+    """The weights of a step or of its gradient.
 
-    kernels: the recurrent kernel [units, gates * units], split where a cell needs its parts one after the other; in a
-        backward pass their transposes. Transposed once, since a product with `transpose_b` packs the kernel anew at
-        every step: 213 against 90 microseconds for [32, 1024] x [1024, 256] on one core.
-    vectors: what else a cell has, in the cell's order: the recurrent bias [gates * units] of the GRU's reset-after form
-        if there is one, and the vectors of layer normalization.
-    dropout: [batch, units], what h is multiplied with where it enters the recurrent product, at every step (Gal &
-        Ghahramani 2016, arXiv:1512.05287), or None.
+    Args:
+        kernels: the recurrent kernel [units, gates * units]; several parts if the cell needs them one after the other.
+            A backward pass has their transposes. They are transposed once: a product with `transpose_b` packs the
+            kernel in every step, which takes 213 instead of 90 microseconds for [32, 1024] x [1024, 256] on one core.
+        vectors: the cell's further vectors, in its order: those of layer normalization, and the recurrent bias
+            [gates * units] of the GRU's reset-after form.
+        dropout: factors [batch, units] of h where it enters the recurrent product, the same in every step (Gal &
+            Ghahramani 2016, arXiv:1512.05287), or None.
     """
 
     kernels: Tensors
@@ -36,27 +37,28 @@ class Weights:
     dropout: tf.Tensor | None = None
 
     def seen(self, h: tf.Tensor) -> tf.Tensor:
-        """[..., batch, units], what the recurrent product sees of h."""
+        """Returns h [..., batch, units] after recurrent dropout."""
         return h if self.dropout is None else h * self.dropout
 
     def recurrent(self, h: tf.Tensor, part: int = 0) -> tf.Tensor:
-        """h R, or the product with a part of it."""
+        """Computes h R, or h times one part of R."""
         return matmul(self.seen(h), self.kernels[part])
 
     def recurrent_gradient(self, d_recurrent: tf.Tensor, part: int = 0) -> tf.Tensor:
-        """The gradient of h from that of h R, the kernels being transposed."""
+        """Returns the gradient of h from that of h R. The kernels are transposed."""
         return self.seen(matmul(d_recurrent, self.kernels[part]))
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A forward pass as the backward pass needs it.
+    """What the backward pass needs of the forward pass.
 
-    initial: the states before the first step, each [batch, units], h first.
-    after: the states after each step, each [time, batch, units].
-    own: the states that the cell itself made at each step, which zoneout may not have taken; without it `after`.
-    gates: what the cell's step kept, in its order, each [time, batch, n].
-    weights: those of the forward pass.
+    Args:
+        initial: the states before the first step, each [batch, units], h first.
+        after: the states after each step, each [time, batch, units].
+        own: the cell's own new states in each step, before zoneout. Without zoneout they are `after`.
+        gates: the tensors that the cell's step kept, in its order, each [time, batch, n].
+        weights: the weights of the forward pass.
     """
 
     initial: Tensors
@@ -67,12 +69,13 @@ class Trace:
 
 
 class Cell(Protocol):
-    """One step of a network and the step's gradient.
+    """One step of a network, and its gradient.
 
-    gates: how many units wide the projected input is.
-    states: how many there are, h first.
-    kept: how many units wide each tensor is that a step keeps for the gradient.
-    further: how many units wide each tensor is that the gradient of a step gives beside `d_pre`.
+    Attributes:
+        gates: width of the projected input, in units.
+        states: number of states; h is the first.
+        kept: width of each tensor that a step keeps for the gradient, in units.
+        further: width of each tensor that a step's gradient returns after `d_pre`, in units.
     """
 
     @property
@@ -85,20 +88,24 @@ class Cell(Protocol):
     def further(self) -> tuple[int, ...]: ...
 
     def parts(self, kernel: tf.Tensor) -> Tensors:
-        """The recurrent kernel as the step uses it."""
+        """Splits the recurrent kernel into the parts that the step uses."""
 
     def step(self, projected: tf.Tensor, states: Tensors, weights: Weights) -> tuple[Tensors, Tensors]:
-        """One step: the states after it, and the gates to keep for the gradient."""
+        """Runs one step. Returns the states after it, and the tensors to keep for the gradient."""
 
     def factors(self, trace: Trace) -> Tensors:
-        """The elementwise factors of the gradient, for all steps at once."""
+        """Returns the elementwise factors of the gradient, for all steps at once."""
 
     def step_gradient(self, factors: Tensors, d_states: Tensors, transposed: Weights) -> tuple[Tensors, Tensors]:
-        """From the gradient of the states after a step: of the states before it; and of its projected input (`d_pre`),
-        followed by what else the weights' gradients need."""
+        """Turns the gradients of the states after a step into two groups of gradients.
+
+        Returns:
+            The gradients of the states before the step; and that of the projected input (`d_pre`), followed by the
+            other tensors that `weight_gradients` needs.
+        """
 
     def weight_gradients(self, trace: Trace, d_pre: tf.Tensor, *further: tf.Tensor) -> Tensors:
-        """The gradients of the recurrent kernel and of the vectors, from all steps' `d_pre`."""
+        """Returns the gradients of the recurrent kernel and of the vectors, from all steps' `d_pre`."""
 
 
 class TanhCell:
@@ -147,7 +154,8 @@ class ReLUCell(TanhCell):
 class LSTMCell:
     """Long short-term memory with a forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000). States: h, c.
 
-    i, f, o = sigmoid(x W + h R + b);  g = tanh(x W + h R + b), each with its own columns: i, f, g, o
+    i, f, o = sigmoid(x W + h R + b)
+    g = tanh(x W + h R + b); the columns are in the order i, f, g, o
     c' = f * c + i * g
     h' = o * tanh(c')
     """
@@ -172,7 +180,7 @@ class LSTMCell:
         h, c = trace.own
         new = i * g
         old = c - new  # f * c before the step
-        # How c' follows h'; the gates before their activation: i, f, g follow c', o follows h'; how c' follows c.
+        # The derivatives: of h' by c'; of c' by i, f and g before their activation; of h' by o; of c' by c.
         return o - h * tf.tanh(c), new - new * i, old - old * f, i - new * g, h - h * o, f
 
     def step_gradient(self, factors: Tensors, d_states: Tensors, transposed: Weights) -> tuple[Tensors, Tensors]:
@@ -187,10 +195,10 @@ class LSTMCell:
 
 
 class GRUCell:
-    """Gated recurrent unit, the reset gate after the recurrent product, as cuDNN has it. State: h.
+    """Gated recurrent unit with the reset gate after the recurrent product, as in cuDNN. State: h.
 
     z, r = sigmoid(x W + b + h R + b')
-    g = tanh(x W + b + r * (h R + b')), each with its own columns: z, r, g
+    g = tanh(x W + b + r * (h R + b')); the columns are in the order z, r, g
     h' = z * h + (1 - z) * g
     """
 
@@ -217,7 +225,7 @@ class GRUCell:
         z, r, g, h_g = trace.gates
         (h_new,) = trace.own
         to_g = (1 - z) * (1 - g * g)
-        # How h' follows the gates before their activation, z, r, g; r scales what reaches h R_g; how h' follows h.
+        # The derivatives of h' by z, r and g before their activation; r, which scales h R_g; that of h' by h.
         return (h_new - g) * (1 - z), to_g * h_g * (r - r * r), to_g, r, z
 
     def step_gradient(self, factors: Tensors, d_states: Tensors, transposed: Weights) -> tuple[Tensors, Tensors]:
@@ -236,10 +244,10 @@ class GRUCell:
 
 
 class ResetBeforeGRUCell:
-    """Gated recurrent unit as published, the reset gate before the recurrent product (Cho et al. 2014). State: h.
+    """Gated recurrent unit with the reset gate before the recurrent product, as published (Cho et al. 2014). State: h.
 
     z, r = sigmoid(x W + b + h R)
-    g = tanh(x W + b + (r * h) R), each with its own columns: z, r, g
+    g = tanh(x W + b + (r * h) R); the columns are in the order z, r, g
     h' = z * h + (1 - z) * g
     """
 
@@ -282,18 +290,18 @@ class ResetBeforeGRUCell:
 
 
 def matmul(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """left @ right: operands in the dtype of `right` (the weights), the result in that of `left`."""
+    """Computes left @ right in the dtype of `right` (the weights). The result has the dtype of `left`."""
     return tf.cast(tf.matmul(tf.cast(left, right.dtype), right), left.dtype)
 
 
 def outer(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-    """The sum of left^T right over time and batch, one GEMM in the dtype of `right`: a weight's gradient [n, m]."""
+    """Sums left^T right over time and batch, as one GEMM in the dtype of `right`: a weight's gradient [n, m]."""
     left = tf.reshape(tf.cast(left, right.dtype), [-1, left.shape[-1]])
     return tf.matmul(left, tf.reshape(right, [-1, right.shape[-1]]), transpose_a=True)
 
 
 def recurrent_outer(trace: Trace, d_recurrent: tf.Tensor) -> tf.Tensor:
-    """The recurrent kernel's gradient from that of h R [time, batch, m], h being the state before each step."""
+    """Returns the recurrent kernel's gradient from that of h R [time, batch, m]; h is the state before each step."""
     seen = trace.weights.seen
     first = tf.cast(seen(trace.initial[0]), d_recurrent.dtype)
     return outer(seen(trace.after[0][:-1]), d_recurrent[1:]) + tf.matmul(first, d_recurrent[0], transpose_a=True)

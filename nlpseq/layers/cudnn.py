@@ -1,8 +1,7 @@
 """RNN, LSTM and GRU by cuDNN's kernel, which runs a whole sequence on a GPU.
 
-Nothing here could be run where it was written, on a machine without a GPU: what the tests show is that the graph is
-built with the right shapes and that the weights lie where cuDNN looks for them (cuDNN API reference,
-``cudnnGetRNNWeightParams``).
+This was written on a machine without a GPU and has never run. The tests show that the graph has the right shapes and
+that the weights are where cuDNN looks for them (cuDNN API reference, ``cudnnGetRNNWeightParams``).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import tensorflow as tf
 
 from nlpseq.layers.cells import Tensors
 
-# Where cuDNN's gates stand in our kernels: an LSTM's i, f, g, o in the same order, a GRU's r, z, g.
+# The place of each of cuDNN's gates in our kernels. An LSTM has i, f, g, o in both; cuDNN's GRU has r, z, g.
 _ORDERS = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "rnn_tanh": (0,), "rnn_relu": (0,)}
 
 
@@ -24,20 +23,20 @@ def run(
     initial: Tensors,
     lengths: tf.Tensor | None,
 ) -> Tensors:
-    """Runs a cell over a sequence; differentiable in everything but the lengths (TensorFlow knows the gradient).
+    """Runs a cell over a sequence. Everything but the lengths has a gradient, TensorFlow's own.
 
     Args:
         mode: "lstm", "gru" (reset after), "rnn_tanh" or "rnn_relu".
         sequence: float32 [time, batch, features].
         kernel: [features, gates * units].
         recurrent_kernel: [units, gates * units].
-        biases: the input's and the recurrent one, each [gates * units] or None.
+        biases: the input's bias and the recurrent one, each [gates * units] or None.
         initial: the states before the first step, each [batch, units].
-        lengths: int32 [batch], or None: all steps are valid.
+        lengths: int32 [batch], or None if all steps are valid.
 
     Returns:
-        h after each step [time, batch, units], zeros past the length; and the states after the last valid step, each
-        [batch, units].
+        h after each step [time, batch, units], with zeros past the length, and the states after the last valid step,
+        each [batch, units].
     """
     h, c = (initial[0][None], initial[1][None]) if mode == "lstm" else (initial[0][None], tf.constant(0.0))
     if lengths is None:
@@ -58,9 +57,9 @@ def run(
 def packed(
     mode: str, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, biases: tuple[tf.Tensor | None, tf.Tensor | None]
 ) -> tf.Tensor:
-    """The weights as cuDNN's one vector: input kernels, recurrent kernels, input biases, recurrent biases.
+    """Packs the weights into one vector: input kernels, recurrent kernels, input biases, recurrent biases.
 
-    Each kernel gate by gate in cuDNN's order, transposed to [units, features].
+    Each kernel is split into gates, in cuDNN's order, and transposed to [units, features].
     """
     given = (tf.zeros_like(kernel[0]) if bias is None else bias for bias in biases)
     parts = []

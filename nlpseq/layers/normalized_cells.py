@@ -2,13 +2,13 @@
 
 LN(a) = gain * (a - mean(a)) / deviation(a) + bias, over the units of a vector (over all gates of a product, as there).
 
-The mean of a product h R over its columns is h times the mean of R's columns, so that a kernel whose rows have mean 0
-(:func:`centered`, once a call, outside the loop) makes products that have mean 0: a step, and its gradient, need the
-second moment only. The rest is as in `nlpseq.layers.cells`, with one more tensor kept a step, the product before it is
-normalized: normalized values and deviations are computed from it for all steps at once.
+The mean of a product h R over its columns is h times the mean of R's columns. So if the rows of a kernel have mean 0,
+its products have mean 0 too, and a step and its gradient need only the second moment. :func:`centered` makes such a
+kernel once a call, outside of the loop. The rest is as in `nlpseq.layers.cells`. A step keeps one more tensor, the
+product before it is normalized; normalized values and deviations are computed from it for all steps at once.
 
-Weights' vectors are the gains first, then the biases, if there are any; where the paper adds several biases to the same
-sum, there is one.
+The vectors of the weights are the gains, followed by the biases if there are any. If the paper adds several biases to
+one sum, there is one here.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ EPSILON = 1e-5  # added to the variance
 
 
 class LayerNormTanhCell(TanhCell):
-    """h' = tanh(LN(x W + h R)) (equation 4). State: h. Vectors: gain, bias, each [units].
+    """h' = tanh(LN(x W + h R)) (equation 4). State: h. Vectors: gain and bias, each [units].
 
-    The input is projected without a bias by a centered kernel.
+    The projected input is x W, with a centered kernel and no bias.
     """
 
     kept: tuple[int, ...] = (1,)
@@ -56,7 +56,7 @@ class LayerNormTanhCell(TanhCell):
 
 
 class LayerNormReLUCell(LayerNormTanhCell, ReLUCell):
-    """The same with max(0, .)."""
+    """h' = max(0, LN(x W + h R)). State, vectors and projected input: as in `LayerNormTanhCell`."""
 
 
 class LayerNormLSTMCell(LSTMCell):
@@ -67,7 +67,7 @@ class LayerNormLSTMCell(LSTMCell):
     h' = o * tanh(LN(c'))
 
     Vectors: the gain of LN(h R) [4 * units], the gain and the bias of LN(c') [units].
-    LN(x W) + b is the projected input.
+    The projected input is LN(x W) + b.
     """
 
     kept: tuple[int, ...] = (1, 1, 1, 1, 4)
@@ -84,7 +84,7 @@ class LayerNormLSTMCell(LSTMCell):
         return (o * self.shown(normalized, weights), c), (i, f, g, o, recurrent)
 
     def shown(self, normalized: tf.Tensor, weights: Weights) -> tf.Tensor:
-        """tanh(LN(c'))"""
+        """Returns tanh(LN(c')), from c' with mean 0 and variance 1."""
         _, gain, *bias = weights.vectors
         return tf.tanh(normalized * gain + bias[0] if bias else normalized * gain)
 
@@ -97,7 +97,7 @@ class LayerNormLSTMCell(LSTMCell):
         shown = self.shown(normalized, trace.weights)
         h = o * shown
         recurrent_inverse = inverse_deviation(recurrent)
-        # How LN(c') follows h'; the gates before their activation, as in LSTMCell; how c' follows c; the two LN.
+        # The derivatives: of h' by LN(c'); by the gates, as in LSTMCell; of c' by c. Then what both LN need.
         gates = (o - h * shown, new - new * i, old - old * f, i - new * g, h - h * o, f)
         return *gates, normalized, inverse, recurrent * recurrent_inverse, recurrent_inverse
 
@@ -122,11 +122,11 @@ class LayerNormLSTMCell(LSTMCell):
 class LayerNormGRUCell(GRUCell):
     """Gated recurrent unit with layer normalization (equations 23 to 25). State: h.
 
-    z, r = sigmoid(LN(x W) + LN(h R)): one LN over both gates
-    g = tanh(LN(x W) + r * LN(h R)): another one, over the candidate
+    z, r = sigmoid(LN(x W) + LN(h R)), one LN over both gates
+    g = tanh(LN(x W) + r * LN(h R)), another LN over the candidate
     h' = z * h + (1 - z) * g; the paper's z is our 1 - z, as in `keras.layers.GRU`
 
-    Vectors: the gain of LN(h R) and its bias, each [3 * units]. LN(x W) is the projected input.
+    Vectors: the gain of LN(h R) and its bias, each [3 * units]. The projected input is LN(x W).
     """
 
     kept: tuple[int, ...] = (1, 1, 1, 3)
@@ -185,45 +185,45 @@ class LayerNormGRUCell(GRUCell):
 
 
 def inverse_deviation(centered: tf.Tensor) -> tf.Tensor:
-    """[..., 1], of vectors [..., n] whose mean is 0."""
+    """Returns 1 / deviation [..., 1] of vectors [..., n] whose mean is 0."""
     return tf.math.rsqrt(tf.reduce_mean(tf.square(centered), axis=-1, keepdims=True) + EPSILON)
 
 
 def normalize(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Vectors [..., n] with mean 0 and variance 1, and the inverse of the deviation they had [..., 1]."""
+    """Gives vectors [..., n] mean 0 and variance 1. Returns them, and 1 / their deviation before [..., 1]."""
     values = values - tf.reduce_mean(values, axis=-1, keepdims=True)
     inverse = inverse_deviation(values)
     return values * inverse, inverse
 
 
 def centered_gradient(d_normalized: tf.Tensor, normalized: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
-    """Of vectors with mean 0, from that of the normalized ones.
+    """Returns the gradient of vectors whose mean is 0, from that of the normalized vectors.
 
-    A constant added to it changes nothing: the vectors came from a centered kernel, which takes it away.
+    It is right up to a constant, which the centered kernel that made the vectors takes away.
     """
     shared = tf.reduce_mean(d_normalized * normalized, axis=-1, keepdims=True)
     return (d_normalized - normalized * shared) * inverse
 
 
 def gradient(d_normalized: tf.Tensor, normalized: tf.Tensor, inverse: tf.Tensor) -> tf.Tensor:
-    """Of any vectors, from that of the normalized ones."""
+    """Returns the gradient of any vectors, from that of the normalized vectors."""
     d_normalized = d_normalized - tf.reduce_mean(d_normalized, axis=-1, keepdims=True)
     return centered_gradient(d_normalized, normalized, inverse)
 
 
 def gain_and_bias_gradients(d_scaled: tf.Tensor, normalized: tf.Tensor) -> Tensors:
-    """Of gain and bias [n], from that of gain * normalized + bias [time, batch, n] at all steps."""
+    """Returns the gradients of gain and bias [n], from that of gain * normalized + bias [time, batch, n]."""
     d_scaled = tf.cast(d_scaled, normalized.dtype)
     return tf.reduce_sum(d_scaled * normalized, axis=[0, 1]), tf.reduce_sum(d_scaled, axis=[0, 1])
 
 
 def centered(kernel: tf.Tensor, groups: Sequence[int]) -> tf.Tensor:
-    """The kernel [n, m] with rows of mean 0 in each group of columns: m is the sum of the groups."""
+    """Shifts the rows of a kernel [n, m] to mean 0 in each group of columns. The groups' sizes sum to m."""
     parts = tf.split(kernel, list(groups), axis=-1)
     return tf.concat([part - tf.reduce_mean(part, axis=-1, keepdims=True) for part in parts], axis=-1)
 
 
 def normalized_groups(product: tf.Tensor, groups: Sequence[int]) -> tf.Tensor:
-    """The product of a centered kernel [..., m], normalized over each group of columns."""
+    """Normalizes the product of a centered kernel [..., m] over each group of columns."""
     parts = tf.split(product, list(groups), axis=-1)
     return tf.concat([part * inverse_deviation(part) for part in parts], axis=-1)

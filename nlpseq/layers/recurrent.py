@@ -22,10 +22,11 @@ ACTIVATIONS: dict[str, tuple[type[cells.Cell], type[cells.Cell]]] = {
 
 @keras.saving.register_keras_serializable(package="nlpseq")
 class RNN(Recurrent):
-    """The simple recurrent network, h = activation(x W + h R + b). State: h.
+    """The simple recurrent network, h' = activation(x W + h R + b). State: h.
+
+    Weights are those of `keras.layers.SimpleRNN`. `LSTM` documents the other arguments.
 
     Source: Elman 1990; with ReLU: Le et al. 2015, arXiv:1504.00941.
-    Everything but the activation: see `LSTM`. Weights as in `keras.layers.SimpleRNN`.
 
     Args:
         activation: "tanh" or "relu".
@@ -53,39 +54,43 @@ class RNN(Recurrent):
 
 @keras.saving.register_keras_serializable(package="nlpseq")
 class LSTM(Recurrent):
-    """Long short-term memory with a forget gate. States: h, c. Weights as in `keras.layers.LSTM` (i, f, g, o).
+    """Long short-term memory with a forget gate. States: h, c. Weights are those of `keras.layers.LSTM` (i, f, g, o).
 
     Source: Hochreiter & Schmidhuber 1997; the forget gate: Gers et al. 2000; its bias of 1: Jozefowicz et al. 2015.
 
     Args:
-        units: the size of the state.
-        return_sequences: return the output of every step, not only the last one's.
+        units: size of the state.
+        return_sequences: return the output of every step, not only the last one.
         return_state: return the states after the last step as well.
-        go_backwards: run from the last step to the first; the output then stands in that order. With `lengths` each
-            row is reversed within its own length.
+        go_backwards: run from the last step to the first; the outputs are in that order. With `lengths` each row is
+            reversed within its own length.
         use_bias: add a bias.
-        kernel_initializer: of the input's kernel.
-        recurrent_initializer: of the recurrent kernel.
+        kernel_initializer: initializer of the input's kernel.
+        recurrent_initializer: initializer of the recurrent kernel.
         regularization: a `Regularization`, its fields as a dict, or None for nothing.
-        seed: of its masks; one is drawn from Keras' global seed where it is None.
+        seed: seed of the masks of `regularization`. None takes one from Keras' global seed.
         unit_forget_bias: start the forget gate's bias at 1.
 
     Call arguments:
         sequence: float [batch, time, features].
-        mask: bool [batch, time], False where a step is padding (left, right, inside): it carries the states on and
-            repeats the last output (zeros before the first valid step), as in `keras.layers`.
-        initial_state: [h, c], each [batch, units]. None: zeros.
-        lengths: int32 [batch], the number of valid steps where padding is on the right only. Faster than a mask, since
-            no step looks at it: outputs past the length are zeros, the states are those at the true length. With
-            lengths the mask is not looked at.
-        ids: int32 [batch, time]; then `sequence` is a table [rows, features] of embeddings, of which they pick the
-            steps' inputs. The same result as `tf.gather(sequence, ids)` for an input, but each row of the table is
-            projected once instead of each step: less work where there are fewer rows than batch x time.
-        training: in training the gates are kept for the backward pass, and the regularization's masks are drawn.
+        mask: bool [batch, time], False at padding, wherever it is. A masked step carries the states on and repeats the
+            last output (zeros before the first valid step), as in `keras.layers`.
+        initial_state: [h, c], each [batch, units]. None starts from zeros.
+        lengths: int32 [batch], the number of valid steps; padding is on the right. It is faster than a mask. Outputs
+            past the length are zeros, and the states are those at the true length. The mask is then ignored.
+        ids: int32 [batch, time]; `sequence` is then a table [rows, features] of embeddings, and the ids pick each
+            step's row. The result is that of `tf.gather(sequence, ids)` as input, but each row of the table is
+            projected once: less work if there are fewer rows than batch x time.
+        training: keep the gates for the backward pass, and draw the masks of `regularization`.
+        prepared: the result of `prepared()`, in inference only.
 
     Returns:
-        [batch, time, units] with `return_sequences`, otherwise the last output [batch, units]; with `return_state`
-        followed by the states, each [batch, units].
+        output: [batch, time, units] with `return_sequences`, otherwise the last one [batch, units].
+        states: with `return_state`, the states after the last valid step, each [batch, units].
+
+    Raises:
+        ValueError: `units` is not a whole number of at least 1, an option of `regularization` does not fit the cell, or
+            the shape of the input or the number of initial states is wrong.
 
     Example:
         >>> outputs, h, c = LSTM(256, return_sequences=True, return_state=True)(tf.zeros([8, 20, 64]))
@@ -118,19 +123,22 @@ class LSTM(Recurrent):
 
 
 def _forget_gate_open(shape: tuple[int, ...], dtype: Any = None) -> Any:
-    """A bias [4 * units] of zeros, but ones for the forget gate."""
+    """Returns a bias [4 * units] of ones for the forget gate and zeros for the others."""
     return keras.ops.repeat(keras.ops.convert_to_tensor([0.0, 1.0, 0.0, 0.0], dtype=dtype), shape[0] // 4)
 
 
 @keras.saving.register_keras_serializable(package="nlpseq")
 class GRU(Recurrent):
-    """Gated recurrent unit. State: h. Weights as in `keras.layers.GRU` (z, r, g).
+    """Gated recurrent unit. State: h. Weights are those of `keras.layers.GRU` (z, r, g).
 
-    Source: Cho et al. 2014, arXiv:1406.1078. Everything but reset_after: see `LSTM`.
+    `LSTM` documents the other arguments.
+
+    Source: Cho et al. 2014, arXiv:1406.1078.
 
     Args:
-        reset_after: apply the reset gate after the recurrent product, as cuDNN does (one product a step: faster; the
-            bias is [2, 3 * units], the input's and the recurrent one), or before it, as published (bias [3 * units]).
+        reset_after: apply the reset gate after the recurrent product, as cuDNN does. This is faster, and the bias is
+            [2, 3 * units], the input's and the recurrent one. If false, apply it before the product, as published; the
+            bias is [3 * units].
     """
 
     def __init__(self, units: int, *, reset_after: bool = True, **kwargs: Any) -> None:
@@ -152,7 +160,7 @@ class GRU(Recurrent):
         return "gru" if self.reset_after else None
 
     def normalized_columns(self) -> list[int]:
-        return [2 * self.units, self.units]  # both gates together, the candidate apart
+        return [2 * self.units, self.units]  # z and r together, then g
 
     def norm_shapes(self) -> dict[str, int]:
         return {"input_gain": 3 * self.units, "recurrent_gain": 3 * self.units}

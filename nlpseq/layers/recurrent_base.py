@@ -19,11 +19,12 @@ from nlpseq.layers.regularization import ColumnNorms, Masks, Regularization, wit
 class CallWeights:
     """What a call multiplies with: the variables after weight normalization, weight drop and layer normalization.
 
-    kernel: [features, gates * units], in the compute dtype.
-    recurrent_kernel: [units, gates * units], in the compute dtype.
-    bias: of the projected input [gates * units], or None.
-    vectors: the cell's (see `cells.Weights`).
-    input_gain: [gates * units], where the input's product is normalized, else None.
+    Args:
+        kernel: [features, gates * units], in the compute dtype.
+        recurrent_kernel: [units, gates * units], in the compute dtype.
+        bias: [gates * units], added to the input's product; or None.
+        vectors: the further vectors of the cell (see `cells.Weights`).
+        input_gain: [gates * units] if the input's product is normalized, otherwise None.
     """
 
     kernel: tf.Tensor
@@ -34,7 +35,7 @@ class CallWeights:
 
 
 class Recurrent(keras.layers.Layer):
-    """What RNN, LSTM and GRU share: everything but the cell and its bias. Arguments: see `LSTM`."""
+    """What RNN, LSTM and GRU share: everything but the cell and its bias. `LSTM` documents the arguments."""
 
     states_count = 1
 
@@ -74,20 +75,20 @@ class Recurrent(keras.layers.Layer):
         self.supports_masking = True
 
     def cell(self) -> cells.Cell:
-        """The cell that the layer runs."""
+        """Returns the cell that the layer runs."""
         raise NotImplementedError
 
     @property
     def cudnn_mode(self) -> str | None:
-        """What cuDNN calls this cell; None where it has no such cell."""
+        """cuDNN's name of this cell, or None if cuDNN does not have it."""
         raise NotImplementedError
 
     def normalized_columns(self) -> list[int]:
-        """How many columns of a product layer normalization takes together, group by group."""
+        """Returns the sizes of the groups of columns that layer normalization takes together."""
         return [self.cell().gates * self.units]
 
     def norm_shapes(self) -> dict[str, int]:
-        """The weights of layer normalization and their sizes: the input's gain, if it has one, then the cell's."""
+        """Returns the names and sizes of layer normalization's weights: the input's gain, if any, then the cell's."""
         raise NotImplementedError
 
     def bias_shape(self) -> tuple[int, ...]:
@@ -109,7 +110,8 @@ class Recurrent(keras.layers.Layer):
                 "[batch, time, features], or with ids a table [rows, features], with a known number of features"
             )
         columns = self.cell().gates * self.units
-        autocast = not (self.regularization.weight_norm or self.regularization.layer_norm)  # normalized in 32 bits
+        # Normalization reads all 32 bits.
+        autocast = not (self.regularization.weight_norm or self.regularization.layer_norm)
         self.kernel = self.add_weight(
             name="kernel",
             shape=(sequence_shape[-1], columns),
@@ -154,7 +156,13 @@ class Recurrent(keras.layers.Layer):
         lengths: tf.Tensor | None = None,
         ids: tf.Tensor | None = None,
         training: bool | None = None,
+        prepared: CallWeights | None = None,
     ) -> Any:
+        if training and prepared is not None:
+            raise ValueError(
+                f"{type(self).__name__} was given prepared weights in training: they are for inference; leave "
+                "`prepared` out"
+            )
         masks = None
         if training and self.regularization.is_random:
             masks = Masks(self.regularization, call_seed(self.seed_generator))
@@ -175,7 +183,8 @@ class Recurrent(keras.layers.Layer):
             steps_mask = None if steps_mask is None else tf.reverse(steps_mask, [0])
 
         initial = self._initial(inputs, initial_state)
-        hidden, *states = self._run(inputs, table, initial, steps_mask, lengths, masks, bool(training))
+        weights = self._weights(masks) if prepared is None else prepared
+        hidden, *states = self._run(inputs, table, weights, initial, steps_mask, lengths, masks, bool(training))
         if lengths is not None:
             valid = tf.transpose(tf.sequence_mask(lengths, tf.shape(hidden)[0]))[:, :, None]  # [time, batch, 1]
             hidden = tf.where(valid, hidden, tf.zeros_like(hidden))
@@ -198,18 +207,25 @@ class Recurrent(keras.layers.Layer):
             return output
         return (output, *(tf.cast(state, self.compute_dtype) for state in states))
 
+    def prepared(self) -> CallWeights:
+        """Returns the weights for calls in inference, normalized and cast.
+
+        A loop that calls the layer step by step prepares them once before it starts; otherwise each step would.
+        """
+        return self._weights(None)
+
     def path(self, *, training: bool, masked: bool = False) -> str:
-        """What runs the steps.
+        """Returns the name of what runs the steps.
 
         Args:
             training: as in `call`.
-            masked: a mask was given (lengths are none).
+            masked: whether a mask was given (lengths are not a mask).
 
         Returns:
             "cudnn": cuDNN's kernel on a GPU; "block": TensorFlow's block LSTM on a CPU (`nlpseq.layers.block_lstm`);
-            "loop": the loop over time of `nlpseq.layers.bptt`. Inference takes the loop, which converts to TensorFlow
-            Lite and runs on any device; so do XLA, which has no such kernels, all dtypes but float32, and what
-            regularization changes in a step.
+            "loop": the loop over time of `nlpseq.layers.bptt`. The loop runs inference, because it converts to
+            TensorFlow Lite and works on any device. It also runs under XLA, which does not have the kernels, in all
+            dtypes but float32, and where regularization changes the step.
         """
         single = self.compute_dtype == self.variable_dtype == "float32"
         special = masked or not single or self.regularization.changes_steps
@@ -223,27 +239,27 @@ class Recurrent(keras.layers.Layer):
         self,
         inputs: tf.Tensor,
         table: tf.Tensor | None,
+        weights: CallWeights,
         initial: cells.Tensors,
         mask: tf.Tensor | None,
         lengths: tf.Tensor | None,
         regularization_masks: Masks | None,
         training: bool,
     ) -> cells.Tensors:
-        """Runs the cell over [time, batch, features], or over ids [time, batch] of a table's rows.
+        """Runs the cell over inputs [time, batch, features], or over ids [time, batch] of a table's rows.
 
         Returns:
-            h after each step [time, batch, units], and the states after the last valid one, each [batch, units] (only
-            h of them where they are found by their lengths and nobody asks for the others).
+            h after each step [time, batch, units].
+            The states after each row's last valid step, each [batch, units]; with lengths and no `return_state` only h.
         """
-        every_state = lengths is not None and self.return_state  # to find the last one of each row
-        weights = self._weights(regularization_masks)
+        every_state = lengths is not None and self.return_state  # to pick the last valid one of each row
         kernel, recurrent_kernel, bias = weights.kernel, weights.recurrent_kernel, weights.bias
         path = self.path(training=training, masked=mask is not None)
         if path == "cudnn" and self.cudnn_mode is not None:
             sequence = inputs if table is None else tf.gather(table, inputs)
             biases = (bias, weights.vectors[0] if weights.vectors else None)
             return cudnn.run(self.cudnn_mode, sequence, kernel, recurrent_kernel, biases, initial, lengths)
-        # The block kernels multiply the input, or rows of a table, in each step: worth it where it is not wide.
+        # The block kernels multiply the input, or rows of a table, in each step: that pays if the input is not wide.
         if path == "block" and (inputs.shape[-1] if table is None else table.shape[0]) <= self.units:
             if table is not None:
                 kernel = tf.matmul(table, kernel)
@@ -274,7 +290,7 @@ class Recurrent(keras.layers.Layer):
         )
 
     def _initial(self, inputs: tf.Tensor, initial_state: Any) -> cells.Tensors:
-        """The states before the first step, each [batch, units], in the state's dtype (float32 in mixed precision)."""
+        """Returns the states before the first step, each [batch, units], in float32 also in mixed precision."""
         batch = inputs.shape[1]
         if initial_state is None:
             initial_state = [tf.zeros([tf.shape(inputs)[1], self.units], self.variable_dtype)] * self.states_count
@@ -306,13 +322,13 @@ class Recurrent(keras.layers.Layer):
             bias, recurrent_bias = tf.unstack(bias)
         norms = {name: tf.convert_to_tensor(weight) for name, weight in self.layer_norm.items()}
         input_gain = norms.pop("input_gain", None)
-        if norms and input_gain is None:  # one LN over the sum of both products: its bias stands in the cell
+        if norms and input_gain is None:  # one LN over the sum of both products, so that its bias belongs to the cell
             bias, recurrent_bias = None, bias
         vectors = (*norms.values(), *(() if recurrent_bias is None else (recurrent_bias,)))
         return CallWeights(kernel, recurrent_kernel, bias, vectors, input_gain)
 
     def _affine(self, rows: tf.Tensor, weights: CallWeights) -> tf.Tensor:
-        """x W + b of each row [rows, features], or LN(x W) + b; in the compute dtype."""
+        """Computes x W + b of rows [rows, features], or LN(x W) + b, in the compute dtype."""
         product = tf.matmul(rows, weights.kernel)
         if weights.input_gain is not None:
             product = tf.cast(product, self.variable_dtype)
@@ -320,15 +336,15 @@ class Recurrent(keras.layers.Layer):
             product = tf.cast(product, self.compute_dtype)
         if weights.bias is None:
             return product
-        # The gradient of bias_add is the faster one, but sums bfloat16 in bfloat16: 4096 ones make 256.
+        # bias_add has the faster gradient, but sums bfloat16 in bfloat16: 4096 ones make 256.
         return tf.nn.bias_add(product, weights.bias) if product.dtype == tf.float32 else product + weights.bias
 
     def _recurrent_dropout(self, masks: Masks | None, hidden: tf.Tensor) -> tf.Tensor | None:
-        """What h [batch, units] is multiplied with where it enters the recurrent product."""
+        """Returns the factors [batch, units] of h where it enters the recurrent product."""
         return masks.recurrent(hidden) if masks is not None and self.regularization.recurrent_dropout else None
 
     def _zoneout(self, masks: Masks | None, projected: tf.Tensor, hidden: tf.Tensor) -> bptt.Zoneout | None:
-        """For a sequence [time, batch, gates * units] and a state [batch, units]; without masks the expectation."""
+        """Returns the zoneout of a sequence [time, batch, gates * units]; without masks it is the expectation."""
         rates = self.regularization.zoneout[: self.states_count]
         if not any(rates):
             return None

@@ -37,7 +37,7 @@ class Regularization:
             arXiv:1602.07868). The kernels' variables hold v; g starts as ||v||, so that w starts as v.
 
     Raises:
-        ValueError: a rate is outside of its range.
+        ValueError: a rate is outside of its range, or a switch is no bool.
     """
 
     input_dropout: float = 0.0
@@ -52,7 +52,10 @@ class Regularization:
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
-            if not isinstance(value, bool) and not 0 <= value < 1:
+            if name in ("over_time", "layer_norm", "weight_norm"):
+                if not isinstance(value, bool):
+                    raise ValueError(f"Regularization({name}={value}): give true or false")
+            elif isinstance(value, bool) or not 0 <= value < 1:
                 raise ValueError(f"Regularization({name}={value}): a rate must be at least 0 and below 1")
 
     @classmethod
