@@ -1,7 +1,7 @@
 """Batches of ids: shuffled with a seed, grouped by length, padded to few shapes, and the same again after a resume.
 
-An epoch is planned on lengths alone, window by window; ids are read when a batch is made. So a corpus may be larger
-than memory, and going on in the middle of an epoch costs no reading of what came before.
+An epoch is planned on lengths alone, window by window. Ids are read when a batch is made. So a corpus may be larger
+than memory, and a run that goes on in the middle of an epoch reads nothing of what came before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from nlpseq.data.cache import Corpus
 
-_BLOCK = 4096  # examples read together; their order on disk is kept within
+_BLOCK = 4096  # examples that are read together, in their order on the disk
 _WINDOW_BLOCKS = 64  # blocks shuffled together: 262,144 examples
 _LONGEST_STEP = 1.2  # a padded length is at most this many times the one before
 
@@ -24,8 +24,8 @@ class Batch:
 
     Attributes:
         fields: for each field int32 [rows, length], padded with 0.
-        examples: true examples, rows past them are all padding; of a stream, the ids that are predicted.
-        index: which batch of the epoch this is.
+        examples: how many rows are examples; further rows are padding. Of a stream, the number of predicted ids.
+        index: the number of the batch in its epoch, from 0.
     """
 
     fields: tuple[np.ndarray, ...]
@@ -34,7 +34,7 @@ class Batch:
 
 
 def padded_length(length: int) -> int:
-    """The shortest of the few lengths that batches have which holds this one."""
+    """The smallest padded length that holds a length. There are few of them, so that batches have few shapes."""
     size = 4
     while size < length:
         size = max(size + 4, int(size * _LONGEST_STEP) // 4 * 4)
@@ -50,15 +50,15 @@ def bucketed_batches(
     rows_multiple: int = 1,
     first: int = 0,
 ) -> Iterator[Batch]:
-    """Batches of one epoch, of about ``batch_tokens`` padded ids each in the longest field.
+    """Yields the batches of one epoch. The longest field of each has about ``batch_tokens`` padded ids.
 
     Args:
         corpus: the examples.
         batch_tokens: rows x padded length of a batch.
-        seed: of the order; None keeps batches in order of length within a window.
-        epoch: every epoch has its own order.
-        rows_multiple: rows are a multiple of this (one shard a replica), filled up with rows of padding.
-        first: index of the first batch that is wanted.
+        seed: decides the order; None keeps the batches of a window in order of length.
+        epoch: its number; every epoch has its own order.
+        rows_multiple: rows are a multiple of this (one shard per replica), filled up with rows of padding.
+        first: the index of the first batch that is wanted.
     """
     order = np.random.default_rng((seed, epoch)) if seed is not None else None
     blocks = np.arange(-(-corpus.examples // _BLOCK))
@@ -81,29 +81,30 @@ def bucketed_batches(
 def stream_batches(
     corpus: Corpus, *, rows: int, length: int, seed: int | None, epoch: int = 0, first: int = 0
 ) -> Iterator[Batch]:
-    """Contiguous streams: row r of batch k goes on where row r of batch k - 1 ended (truncated BPTT).
+    """Yields batches of contiguous streams, for truncated BPTT: a row goes on where it ended in the batch before.
 
-    Each batch has one field, int32 [rows, length + 1]: inputs and, one further, what they predict. With a seed, every
-    epoch cuts the text at other places.
+    Each batch has one field, int32 [rows, length + 1]. All but the last id of a row are inputs, and each of them
+    predicts the next id. With a seed, every epoch cuts the text at other places.
     """
     total = corpus.ids[0]
     shift = int(np.random.default_rng((seed, epoch)).integers(min(length, total // 4 + 1))) if seed is not None else 0
     per_row = (total - 1 - shift) // rows
     for index in range(first, -(-per_row // length)):
-        begin, end = index * length, min((index + 1) * length, per_row)
-        if seed is not None and end - begin < length and index > 0:
+        steps = min(length, per_row - index * length)
+        if seed is not None and steps < length and index > 0:
             return  # a rest of a few characters is no batch to learn from
-        ids = np.stack(
-            [corpus.read("text", shift + row * per_row + begin, shift + row * per_row + end + 1) for row in range(rows)]
-        )
-        yield Batch((ids,), rows * (end - begin), index)
+        starts = [shift + row * per_row + index * length for row in range(rows)]
+        ids = np.stack([corpus.read(corpus.fields[0], start, start + steps + 1) for start in starts])
+        yield Batch((ids,), rows * steps, index)
 
 
 def padded_batches(sequences: Sequence[np.ndarray], batch_tokens: int) -> list[tuple[list[int], np.ndarray]]:
-    """Sequences in memory, shortest first, as batches of at most ``batch_tokens`` padded ids (or of one sequence).
+    """Groups sequences in memory, shortest first, into batches of at most ``batch_tokens`` padded ids.
+
+    A longer sequence is a batch of its own.
 
     Returns:
-        For each batch the sequences' indices, and int32 [rows, length] padded with 0.
+        For each batch the indices of its sequences, and int32 [rows, length] padded with 0.
     """
     order = sorted(range(len(sequences)), key=lambda index: len(sequences[index]))
     groups: list[list[int]] = []
@@ -121,7 +122,7 @@ def padded_batches(sequences: Sequence[np.ndarray], batch_tokens: int) -> list[t
 
 
 def _lengths(corpus: Corpus, block: int) -> np.ndarray:
-    """[examples, fields]"""
+    """int64 [examples, fields]: the lengths of the examples of a block."""
     start, stop = block * _BLOCK, min((block + 1) * _BLOCK, corpus.examples)
     return np.stack([corpus.lengths(field, start, stop) for field in corpus.fields], axis=1)
 
@@ -129,7 +130,7 @@ def _lengths(corpus: Corpus, block: int) -> np.ndarray:
 def _plan(
     lengths: np.ndarray, batch_tokens: int, rows_multiple: int, order: np.random.Generator | None
 ) -> list[np.ndarray]:
-    """Which examples of the window form which batch: of like lengths, all but the last of full size."""
+    """The examples of each batch of a window. They have like lengths, and all batches but the last are full."""
     permutation = order.permutation(len(lengths)) if order is not None else np.arange(len(lengths))
     sizes = np.array([padded_length(length) for length in range(int(lengths.max()) + 1)])
     by_size = permutation[np.argsort(sizes[lengths[permutation]], kind="stable")]
@@ -140,7 +141,7 @@ def _plan(
         while stop - start >= rows:
             batches.append(by_size[start : start + rows])
             start += rows
-    if start < len(by_size):  # the rest of every size went along to the next; the very last may be smaller
+    if start < len(by_size):  # the rest of every size went along with the next size
         batches.append(by_size[start:])
     if order is not None:
         order.shuffle(batches)
@@ -148,7 +149,7 @@ def _plan(
 
 
 class _WindowReader:
-    """The ids of a window's blocks, in memory while the window lasts."""
+    """Holds the ids of a window's blocks in memory while the window lasts."""
 
     def __init__(self, corpus: Corpus, blocks: np.ndarray) -> None:
         self._fields: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -163,6 +164,7 @@ class _WindowReader:
             self._fields.append((np.concatenate(ids), np.concatenate(starts), np.concatenate(ends)))
 
     def padded(self, rows: np.ndarray, height: int) -> tuple[np.ndarray, ...]:
+        """Each field of some examples of the window: int32 [height, padded length]."""
         result = []
         for ids, starts, ends in self._fields:
             width = padded_length(int((ends[rows] - starts[rows]).max()))

@@ -1,8 +1,9 @@
-"""Encoded corpora on disk: ids as flat files, made once for a content and a tokeniser.
+"""Encoded corpora on disk: ids as flat files, made once for a content and a tokenizer.
 
 A corpus is a folder: for each field ``F.ids`` (all ids, one after the other) and ``F.offsets`` (int64, one more than
 there are examples), and ``corpus.json``. It is built under a temporary name and renamed when it is whole, so that a
 kill leaves nothing half-made under its key, and of two processes that build the same one, one wins and both are right.
+An entry is checked before it is used: one that is damaged, or that somebody else put there, is built again.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from nlpseq.errors import MachineError, UserError
+
 _FORMAT = 2
 _FLUSH_IDS = 1 << 20
+_CHECKED_IDS = 1 << 22  # at once
+_MOST_FACTS_BYTES = 1 << 20  # of corpus.json
 _UNUSED_DAYS = 30
 _ABANDONED_DAYS = 1
 _OUR_NAME = re.compile(r"[0-9a-f]{40}(\..*\.part)?")
@@ -31,16 +37,18 @@ _OUR_NAME = re.compile(r"[0-9a-f]{40}(\..*\.part)?")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Encoded examples on disk. Reads go through the file system's cache, not through mapped memory: a corpus larger
-    than memory costs only the examples in use.
+    """Encoded examples on disk.
+
+    They are read through the file system's cache instead of mapped memory. So a corpus that is larger than memory
+    costs only the examples in use.
 
     Attributes:
         folder: where the files are.
-        fields: their names, in order.
+        fields: the names of the sequences of ids that an example consists of, in order.
         examples: how many there are.
         ids: how many ids each field holds in all.
         notes: counts from encoding that a person should hear of, such as texts that were cut.
-        dtype: of the ids on disk.
+        dtype: the type of the ids on disk.
     """
 
     folder: Path
@@ -51,11 +59,11 @@ class Corpus:
     dtype: str
 
     def offsets(self, field: str, start: int, stop: int) -> np.ndarray:
-        """int64 [stop - start + 1]: where the examples' ids begin and end."""
+        """int64 [stop - start + 1]: where the ids of each example begin, and where the last ones end."""
         return np.fromfile(self.folder / f"{field}.offsets", np.int64, stop - start + 1, offset=8 * start)
 
     def lengths(self, field: str, start: int, stop: int) -> np.ndarray:
-        """int64 [stop - start]."""
+        """int64 [stop - start]: how many ids each example has."""
         return np.diff(self.offsets(field, start, stop))
 
     def read(self, field: str, start: int, stop: int) -> np.ndarray:
@@ -81,22 +89,29 @@ def cached_corpus(
     """The corpus for this key, encoded now if it is not there yet.
 
     Args:
-        key: everything that the ids depend on: content, tokeniser, limits.
+        key: everything that the ids depend on: content, tokenizer, limits.
         fields: names of the fields.
         encode: yields for each example its ids, field by field; it may count into the dictionary that it is given.
         largest_id: two bytes an id are enough for most vocabularies.
+
+    Raises:
+        UserError: there can be no cache where it should be.
+        MachineError: the disk gives back something else than was written.
     """
     dtype = "<u2" if largest_id < 1 << 16 else "<i4"
     name = hashlib.blake2b(repr((_FORMAT, dtype, tuple(fields), *key)).encode(), digest_size=20).hexdigest()
     folder = cache_folder() / name
-    if not (folder / "corpus.json").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _purge(folder.parent)
-        temporary = Path(tempfile.mkdtemp(prefix=f"{name}.", suffix=".part", dir=folder.parent))
+    corpus = _open(folder, fields, dtype, largest_id)
+    if corpus is None:
+        with _usable(folder.parent):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _purge(folder.parent)
+            temporary = Path(tempfile.mkdtemp(prefix=f"{name}.", suffix=".part", dir=folder.parent))
         try:
             _write(temporary, fields, encode, dtype)
-            if folder.exists() and not (folder / "corpus.json").exists():
-                _remove(folder)  # what is left of a removal that was killed
+            if os.path.lexists(folder) and _open(folder, fields, dtype, largest_id) is None:
+                with _usable(folder.parent):
+                    _remove(folder)
             try:
                 temporary.rename(folder)
             except OSError as error:
@@ -105,9 +120,70 @@ def cached_corpus(
                 # Another process was first, with the same ids.
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    os.utime(folder)
-    facts = json.loads((folder / "corpus.json").read_text())
-    return Corpus(folder, tuple(fields), facts["examples"], tuple(facts["ids"]), facts["notes"], dtype)
+        corpus = _open(folder, fields, dtype, largest_id)
+        if corpus is None:
+            raise MachineError(f"{folder}: what was written there does not read back: check the disk and its space")
+    with contextlib.suppress(OSError):  # others may have made it, in a folder that all may read
+        os.utime(folder)
+    return corpus
+
+
+@contextlib.contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """What forbids a cache in this folder becomes an error that says what to do; a full disk is not meant here."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"the cache cannot be in {folder} ({error.strerror}): let the environment variable NLPSEQ_CACHE name a "
+            "folder that you can write to"
+        ) from error
+
+
+def _open(folder: Path, fields: Sequence[str], dtype: str, largest_id: int) -> Corpus | None:
+    """The corpus in this folder; None where there is none, or not all of it is as it must be."""
+    try:
+        if not stat.S_ISDIR(folder.lstat().st_mode) or _size(folder / "corpus.json") > _MOST_FACTS_BYTES:
+            return None
+        facts = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        corpus = Corpus(folder, tuple(fields), facts["examples"], tuple(facts["ids"]), dict(facts["notes"]), dtype)
+        return corpus if _is_sound(corpus, largest_id) else None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def _is_sound(corpus: Corpus, largest_id: int) -> bool:
+    """Whether the facts are of the right types and fit the files, and the ids are in their range."""
+    counts = [corpus.examples, *corpus.ids, *corpus.notes.values()]
+    if not all(type(count) is int and count >= 0 for count in counts) or not all(map(str.isprintable, corpus.notes)):
+        return False
+    for field, total in zip(corpus.fields, corpus.ids, strict=True):
+        sizes = _size(corpus.folder / f"{field}.ids"), _size(corpus.folder / f"{field}.offsets")
+        if sizes != (total * np.dtype(corpus.dtype).itemsize, 8 * (corpus.examples + 1)):
+            return False
+        offsets = corpus.offsets(field, 0, corpus.examples)
+        if offsets[0] != 0 or offsets[-1] != total or (offsets[1:] < offsets[:-1]).any():
+            return False
+        for start in range(0, total, _CHECKED_IDS):
+            ids = corpus.read(field, start, min(start + _CHECKED_IDS, total))
+            if ids.min() < 0 or ids.max() > largest_id:
+                return False
+    return True
+
+
+def _size(file: Path) -> int:
+    """The bytes of a file.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is a link or a pipe.
+    """
+    status = file.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{file} is no regular file")
+    return status.st_size
 
 
 def _write(
@@ -147,7 +223,7 @@ def _write(
 
 
 def _purge(folder: Path) -> None:
-    """Removes what nobody used for a month, and what a kill left behind."""
+    """Removes entries that nobody used for a month, and those that a kill left half-made for a day."""
     now = time.time()
     for entry in folder.iterdir():
         days = _ABANDONED_DAYS if entry.name.endswith(".part") else _UNUSED_DAYS
@@ -158,7 +234,13 @@ def _purge(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Renamed first: under its own name a corpus is whole or absent."""
+    """Renames the folder before it removes it: under its own name a corpus is whole or absent.
+
+    A link is removed, and what it points to stays.
+    """
     doomed = folder if folder.name.endswith(".part") else folder.with_name(f"{folder.name}.{os.getpid()}.part")
     folder.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    if doomed.is_symlink() or not doomed.is_dir():
+        doomed.unlink()
+    else:
+        shutil.rmtree(doomed, ignore_errors=True)

@@ -1,7 +1,9 @@
 """The cache of encoded corpora: right, made once, and never half-made, whatever ends or interrupts a process."""
 
 import itertools
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 
 from nlpseq.data import cache
 from nlpseq.data.cache import Corpus, cache_folder, cached_corpus
+from nlpseq.errors import MachineError, UserError
 
 Example = Sequence[Sequence[int]]
 EXAMPLES: list[Example] = [([5, 6, 7], [8]), ([], [9, 10]), ([2_000_000_000], []), ([], []), ([4], [4, 4, 4])]
@@ -206,6 +209,136 @@ def test_folder_without_its_facts_is_built_again() -> None:
     corpus = cached_corpus(("key",), ("text",), encoding([([4],)]))
     (corpus.folder / "corpus.json").unlink()
     assert contents(cached_corpus(("key",), ("text",), encoding([([4],)]))) == [([4],)]
+
+
+# Entries that are damaged, or that somebody else put there
+
+
+def facts(**changes: object) -> Callable[[Path], object]:
+    """Writes other facts than those of the corpus, or bytes that are no facts."""
+
+    def damage(entry: Path) -> None:
+        whole = json.loads((entry / "corpus.json").read_text())
+        (entry / "corpus.json").write_text(json.dumps({**whole, **changes}))
+
+    return damage
+
+
+def written(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda entry: (entry / name).write_bytes(content)
+
+
+def linked(name: str, target: str) -> Callable[[Path], object]:
+    def damage(entry: Path) -> None:
+        (entry / name).rename(entry.parent / "moved") if target == "moved" else (entry / name).unlink()
+        (entry / name).symlink_to(entry.parent / target)
+
+    return damage
+
+
+def piped(entry: Path) -> None:
+    (entry / "corpus.json").unlink()
+    os.mkfifo(entry / "corpus.json")  # who opens it waits for ever
+
+
+def replaced_by_a_file(entry: Path) -> None:
+    shutil.rmtree(entry)
+    entry.write_bytes(b"nothing")
+
+
+def replaced_by_a_link(entry: Path) -> None:
+    entry.rename(entry.parent / "elsewhere")
+    entry.symlink_to(entry.parent / "elsewhere")
+
+
+PICKLE = b"\x93NUMPY\x01\x00" + b"cos\nsystem\n(S'touch hacked'\ntR."  # what runs code where pickles are read
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        facts(examples="5"),
+        facts(examples=True),
+        facts(examples=-1),
+        facts(examples=10**12),
+        facts(examples=4),
+        facts(examples=5.0),
+        facts(ids=[5]),
+        facts(ids=[5, 6, 6]),
+        facts(ids=[5, 5]),
+        facts(ids={"source": 5}),
+        facts(ids=None),
+        facts(ids=[[5], 6]),
+        facts(notes=["texts"]),
+        facts(notes={"texts": "many"}),
+        facts(notes={"\x1b[2Jtexts": 1}),
+        facts(notes=None),
+        written("corpus.json", b""),
+        written("corpus.json", b"[]"),
+        written("corpus.json", b"[" * 100_000),
+        written("corpus.json", b'{"examples": 1' + b"0" * 10_000 + b"}"),
+        written("corpus.json", b"\xff\xfe"),
+        written("corpus.json", b" " * 2_000_000),
+        written("corpus.json", PICKLE),
+        written("source.ids", PICKLE),
+        written("source.ids", np.array([5, 6, 7, 100, 4], "<u2").tobytes()),  # outside of the vocabulary
+        written("source.ids", np.array([5, 6, 7, 4], "<u2").tobytes()),
+        written("target.offsets", np.array([0, 1, 3, 3, 3], np.int64).tobytes()),
+        written("target.offsets", np.array([0, 1, 9, 3, 3, 6], np.int64).tobytes()),
+        written("target.offsets", np.array([0, 2**63 - 1, -(2**63), 3, 3, 6], np.int64).tobytes()),
+        written("target.offsets", np.array([1, 1, 3, 3, 3, 6], np.int64).tobytes()),
+        lambda entry: (entry / "target.ids").unlink(),
+        linked("source.ids", "moved"),
+        linked("corpus.json", "moved"),
+        linked("source.ids", "nowhere"),
+        piped,
+        replaced_by_a_file,
+        replaced_by_a_link,
+    ],
+)
+def test_a_damaged_entry_is_built_again(
+    damage: Callable[[Path], object], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    examples: list[Example] = [([5, 6, 7], [8]), ([], [9, 10]), ([99], []), ([], []), ([4], [4, 4, 4])]
+
+    def corpus(encode: Callable[[dict[str, int]], Iterator[Example]]) -> Corpus:
+        return cached_corpus(("key",), ("source", "target"), encode, largest_id=99)
+
+    entry = corpus(encoding(examples)).folder
+    damage(entry)
+    assert contents(corpus(encoding(examples))) == as_lists(examples)
+    assert contents(corpus(never)) == as_lists(examples)
+    assert not entry.is_symlink()
+    assert {path.name for path in folder.iterdir()} <= {entry.name, "moved", "elsewhere"}
+    assert not Path("hacked").exists()
+
+
+def test_what_a_link_points_to_is_not_touched(folder: Path, tmp_path: Path) -> None:
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "chapter-1.txt").write_text("years of work")
+    entry = cached_corpus(("key",), ("text",), encoding([([4],)])).folder
+    shutil.rmtree(entry)
+    entry.symlink_to(thesis)
+    (folder / ("0" * 40)).symlink_to(thesis)
+    age(thesis, 400)
+    assert contents(cached_corpus(("key",), ("text",), encoding([([4],)]))) == [([4],)]
+    assert [path.name for path in thesis.iterdir()] == ["chapter-1.txt"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/nlpseq"])
+def test_a_place_where_no_cache_can_be(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NLPSEQ_CACHE", str(tmp_path / place))
+    with pytest.raises(UserError, match=r"^the cache cannot be in .*: let the environment variable NLPSEQ_CACHE name"):
+        cached_corpus(("key",), ("text",), never)
+
+
+def test_a_disk_that_gives_back_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda descriptor: os.truncate(descriptor, 1))
+    with pytest.raises(MachineError, match="does not read back: check the disk"):
+        cached_corpus(("key",), ("text",), encoding([([4],)]))
 
 
 # What is removed

@@ -1,4 +1,4 @@
-"""Datasets that TFDS's own builders wrote, read back; and no network, which must be said within seconds."""
+"""A dataset that TFDS's own builder wrote, read back; and no network, which must be said within seconds."""
 
 import errno
 import http.server
@@ -15,30 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nlpseq.config import DataConfig
 from nlpseq.data import tfds as tfds_source
-from nlpseq.data.sources import Record, fingerprint, has_part, read_records, read_text
+from nlpseq.data.columns import ColumnOption
+from nlpseq.data.dataset import Dataset
+from nlpseq.data.sources import Part, Record, described, fingerprint, has_part, read_records, read_text
 from nlpseq.errors import DataError, MachineError, MissingExtraError, UserError
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
 TEXT_LABEL = ("text", "label")
 PAIR = ("source", "target")
-
-
-def store(
-    folder: Path, name: str, features: Any, splits: dict[str, dict[str, list[Any]]], config: str | None = None
-) -> None:
-    import tensorflow as tf
-
-    tfds.dataset_builders.store_as_tfds_dataset(
-        name=name,
-        version="1.0.0",
-        config=config,
-        features=features,
-        split_datasets={split: tf.data.Dataset.from_tensor_slices(columns) for split, columns in splits.items()},
-        data_dir=folder,
-        disable_shuffling=True,
-    )
 
 
 class NlpseqDirection(tfds.core.GeneratorBasedBuilder):
@@ -61,34 +48,37 @@ class NlpseqDirection(tfds.core.GeneratorBasedBuilder):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A TFDS_DATA_DIR with small datasets."""
+    """A TFDS_DATA_DIR with a small dataset: the labels of its test split are withheld, and a text of it is no UTF-8."""
+    import tensorflow as tf
+
     folder = tmp_path_factory.mktemp("tfds")
     f = tfds.features
-    mood = f.ClassLabel(names=["neg", "pos"])
-    store(
-        folder,
-        "moods",
-        f.FeaturesDict({"idx": np.int32, "sentence": f.Text(), "label": mood}),
-        {
-            "train": {"idx": [0, 1, 2], "sentence": [" bad ", "", "so naïve\u2028"], "label": [0, 1, 1]},
-            "validation": {"idx": [0], "sentence": ["fine"], "label": [1]},
-            "test": {"idx": [0], "sentence": ["who knows"], "label": [-1]},
-        },
-    )
-    store(
-        folder,
-        "tweets",
-        f.FeaturesDict(
-            {"polarity": np.int32, "text": f.Text(), "user": f.Text(), "shape": f.Tensor(shape=(2,), dtype=np.int32)}
+    columns: dict[str, list[tuple[Any, ...]]] = {
+        "train": [(0, " bad ", 0, [1, 2]), (1, "", 1, [3, 4]), (2, "so naïve\u2028", 1, [5, 6])],
+        "validation": [(0, "fine", 1, [1, 2]), (4, "To be\r\n" * 20_000, 1, [1, 2])],
+        "test": [(0, "who knows", -1, [1, 2]), (1, b"na\xefve", -1, [1, 2])],
+    }
+    names = ("idx", "sentence", "label", "shape")
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="moods",
+        version="1.0.0",
+        features=f.FeaturesDict(
+            {
+                "idx": np.int32,
+                "sentence": f.Text(),
+                "label": f.ClassLabel(names=["neg", "pos"]),
+                "shape": f.Tensor(shape=(2,), dtype=np.int32),
+            }
         ),
-        {"train": {"polarity": [0, 4], "text": ["bad", "good"], "user": ["u", "v"], "shape": [[1, 2], [3, 4]]}},
+        split_datasets={
+            split: tf.data.Dataset.from_tensor_slices(
+                {name: list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+            )
+            for split, rows in columns.items()
+        },
+        data_dir=folder,
+        disable_shuffling=True,
     )
-    languages = f.Translation(languages=["en", "pt_br"])
-    pair = {"train": {"en": ["Hi"], "pt_br": ["Oi"]}, "dev": {"en": ["Run"], "pt_br": ["Corra"]}}
-    store(folder, "talks", languages, pair, config="pt_br_to_en")
-    store(folder, "pairs", languages, pair)
-    store(folder, "plays", f.FeaturesDict({"text": f.Text()}), {"train": {"text": ["To be\r\n" * 20_000]}})
-    store(folder, "latin", f.FeaturesDict({"text": f.Text()}), {"train": {"text": [b"good", b"na\xefve"]}})
     return folder
 
 
@@ -103,8 +93,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tfds_source, "any_reachable", lambda urls: False)
 
 
-def fields(spec: str, roles: tuple[str, ...], **options: Any) -> list[tuple[str, ...]]:
-    return [record.fields for record in read_records(spec, roles, **options)]
+def fields(spec: str, columns: tuple[str, ...], **options: Any) -> list[tuple[str, ...]]:
+    return [record.fields for record in read_records(spec, columns, **options)]
 
 
 def test_text_and_class() -> None:
@@ -112,43 +102,55 @@ def test_text_and_class() -> None:
         Record(("bad", "neg"), "tfds:moods", 1),
         Record(("so naïve", "pos"), "tfds:moods", 3),
     ]
-    assert fields("tfds:moods:1.0.0", TEXT_LABEL, part="valid") == [("fine", "pos")]
-    assert fields("tfds:moods", TEXT_LABEL, columns="text=sentence,label=idx")[0] == ("bad", "0")
+    assert fields("tfds:moods:1.0.0", TEXT_LABEL, part="valid")[0] == ("fine", "pos")
+    # A number may be the label.
+    assert fields("tfds:moods", TEXT_LABEL, option="text=sentence,label=idx") == [("bad", "0"), ("so naïve", "2")]
 
 
 def test_withheld_labels() -> None:
-    assert [has_part("tfds:moods", part) for part in ("train", "valid", "test")] == [True, True, False]
-    with pytest.raises(DataError, match=r"^tfds:moods, line 1: in the split 'test', the labels are withheld"):
+    parts: tuple[Part, ...] = ("train", "valid", "test")
+    assert [has_part("tfds:moods", part, TEXT_LABEL) for part in parts] == [True, True, False]
+    assert [has_part("tfds:moods", part, ("text",)) for part in parts] == [True, True, True]
+    message = (
+        r"^tfds:moods, line 1: in the split 'test', the labels are withheld \(they are -1\): choose data with labels "
+        r"\(its splits are train, validation, test\)$"
+    )
+    with pytest.raises(DataError, match=message):
         fields("tfds:moods", TEXT_LABEL, part="test")
-    assert fields("tfds:moods", ("text",), part="test") == [("who knows",)]
-
-
-def test_a_number_as_label() -> None:
-    assert fields("tfds:tweets", TEXT_LABEL) == [("bad", "0"), ("good", "4")]
+    # A model is measured on the split that has labels, and this is said.
+    words, examples = Dataset(DataConfig(train="gone.tsv"), TEXT_LABEL).measured("tfds:moods")
+    assert (words, next(examples).fields) == ("the split 'validation' of tfds:moods", ("fine", "pos"))
 
 
 @pytest.mark.parametrize(
-    ("columns", "message"),
+    ("option", "message"),
     [
         ("text,label", "use --columns text=NAME,label=NAME instead of names in order"),
-        ("text=body,label=polarity", "cannot tell which features are text and label"),
-        ("text=text,label=shape", "a feature is neither text nor a number but ndarray"),
+        ("text=body,label=idx", "cannot tell which features are text and label"),
+        ("text=sentence,label=shape", "a feature is neither text nor a number but ndarray"),
     ],
 )
-def test_columns_that_do_not_fit(columns: str, message: str) -> None:
+def test_columns_that_do_not_fit(option: str, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
-        fields("tfds:tweets", TEXT_LABEL, columns=columns)
+        fields("tfds:moods", TEXT_LABEL, option=option)
+
+
+def features_read(config: str | None, option: ColumnOption) -> tuple[str, ...]:
+    """What is read of a pair of languages that does not say which one is the source."""
+    languages = tfds.features.Translation(languages=["en", "pt_br"])
+    info = SimpleNamespace(features=languages, supervised_keys=None, config_name=config)
+    return tfds_source._feature_names("tfds:talks", info, PAIR, option)
 
 
 def test_direction_by_the_config_and_by_columns() -> None:
-    assert fields("tfds:talks/pt_br_to_en", PAIR) == [("Oi", "Hi")]
-    assert fields("tfds:talks/pt_br_to_en", PAIR, part="valid") == [("Corra", "Run")]
-    assert fields("tfds:pairs", PAIR, columns="source=en,target=pt_br") == [("Hi", "Oi")]
+    assert features_read("pt_br_to_en", ColumnOption()) == ("pt_br", "en")
+    assert features_read("en-pt_br", ColumnOption()) == ("en", "pt_br")
+    assert features_read(None, ColumnOption(by_name={"source": "en", "target": "pt_br"})) == ("en", "pt_br")
 
 
 def test_a_direction_that_nothing_tells() -> None:
     with pytest.raises(UserError, match=r"for example --columns source=en,target=pt_br\. Its features are en, pt_br$"):
-        read_records("tfds:pairs", PAIR)
+        features_read(None, ColumnOption())
 
 
 def test_preparing_keeps_stdout_clean(
@@ -167,33 +169,28 @@ def test_preparing_keeps_stdout_clean(
     assert asked == [["https://storage.googleapis.com/tfds-data"]]
     assert fields("tfds:nlpseq_direction", PAIR) == [("Salut", "Hi")]
     assert len(asked) == 1  # what is prepared needs no network
+    assert not has_part("tfds:nlpseq_direction", "valid", PAIR)
+    for read in (fingerprint, described, lambda spec, part: read_records(spec, PAIR, part=part)):
+        with pytest.raises(UserError, match=r"^tfds:nlpseq_direction has no split for 'test' \(its splits are train\)"):
+            read("tfds:nlpseq_direction", "test")
 
 
 def test_text_of_one_giant_example() -> None:
-    chunks = list(read_text("tfds:plays"))
-    assert "".join(chunks) == ("To be\n" * 20_000)
-    assert [len(chunk) for chunk in chunks] == [65_536, 120_000 - 65_536]
+    chunks = list(read_text("tfds:moods", part="valid"))
+    assert "".join(chunks) == "fine\n" + "To be\n" * 20_000
+    assert [len(chunk) for chunk in chunks] == [65_531, 120_005 - 65_531]
 
 
 def test_text_that_is_not_utf_8() -> None:
-    records = read_records("tfds:latin", ("text",))
-    assert next(records).fields == ("good",)
-    with pytest.raises(DataError, match=r"^tfds:latin, line 2: in the split 'train', 'utf-8' codec can't decode"):
+    records = read_records("tfds:moods", ("text",), part="test")
+    assert next(records).fields == ("who knows",)
+    with pytest.raises(DataError, match=r"^tfds:moods, line 2: in the split 'test', 'utf-8' codec can't decode"):
         next(records)
-
-
-def test_splits_that_are_not_there() -> None:
-    assert not has_part("tfds:tweets", "valid")
-    assert not has_part("tfds:talks/pt_br_to_en", "test")
-    with pytest.raises(UserError, match=r"^tfds:tweets has no split for 'valid'; its splits are train$"):
-        read_records("tfds:tweets", TEXT_LABEL, part="valid")
-    with pytest.raises(UserError, match="has no split for 'test'"):
-        fingerprint("tfds:tweets", "test")
 
 
 def test_fingerprint() -> None:
     prints = [fingerprint("tfds:moods", part) for part in ("train", "valid", "test")]
-    assert len({*prints, fingerprint("tfds:tweets")}) == 4
+    assert len(set(prints)) == 3
     assert fingerprint("tfds:moods:1.0.0") == prints[0]
     assert re.fullmatch("[0-9a-f]{32}", prints[0])
 
