@@ -12,31 +12,61 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlpseq import config as configuration
-from nlpseq.config import TrainingConfig, assign, from_toml, named_task, setting, to_toml
+from nlpseq.config import Section, TaskConfig, TrainingConfig, assign, from_toml, named_task, setting, to_toml
 from nlpseq.errors import UserError
 
 TASKS = ("char-lm", "sentiment", "translation")
 
 
-@dataclasses.dataclass
-class DataSection:
+@dataclasses.dataclass(frozen=True)
+class DataSection(Section):
     train: str = setting("sample", "a SPEC")
     shared: bool = setting(True, "one vocabulary")
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class SmallConfig:
     """A configuration that needs no TensorFlow."""
 
-    data: DataSection = dataclasses.field(default_factory=DataSection)
+    data: DataSection = DataSection()
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class Span(Section):
+    """Two settings that must fit together."""
+
+    first: int = setting(0, "a number")
+    last: int = setting(9, "a number that is not smaller")
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise UserError(f"last is {self.last}, before first, {self.first}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSection(Section):
+    units: int = setting(4, "of the layer", minimum=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnTraining(TrainingConfig):
+    epochs: int = setting(3, "few are enough", minimum=2)
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnConfig(TaskConfig):
+    """A task's configuration on the bases."""
+
+    model: ModelSection = ModelSection()
+    training: OwnTraining = OwnTraining()
+    span: Span = Span()
 
 
 def config_type(task: str) -> type:
     from nlpseq.tasks import task_class
 
-    return task_class(task).config_type
+    return task_class(task).facts.config_type
 
 
 def write(folder: Path, text: str | bytes) -> Path:
@@ -74,9 +104,11 @@ def test_any_allowed_values_survive_the_round_trip(task: str, data: st.DataObjec
         part = getattr(config, section.name)
         hints = get_type_hints(type(part))
         for field in dataclasses.fields(part):
-            value = data.draw(values_for(hints[field.name], field.metadata), label=f"{section.name}.{field.name}")
-            assign(config, f"{section.name}.{field.name}", value)
-            assert getattr(part, field.name) == value
+            name = f"{section.name}.{field.name}"
+            value = data.draw(values_for(hints[field.name], field.metadata), label=name)
+            with contextlib.suppress(UserError):  # it does not fit to those before
+                config = assign(config, name, value)
+                assert getattr(getattr(config, section.name), field.name) == value
     path = write(tmp_path_factory.mktemp("config"), to_toml(config, task))
     assert from_toml(config_type(task), path) == config
 
@@ -95,15 +127,14 @@ def test_toml_is_complete_and_gives_each_reason() -> None:
 
 @pytest.mark.parametrize("text", ["a # b", 'quote " and \\ back', "tab\tline\nreturn\r", "\x00\x1f\x7f\x85", "😀", "="])
 def test_awkward_texts_survive(text: str, tmp_path: Path) -> None:
-    config = SmallConfig()
-    config.data.train = text
+    config = assign(SmallConfig(), "data.train", text)
     assert from_toml(SmallConfig, write(tmp_path, to_toml(config, "small"))).data.train == text
 
 
 def test_numbers_survive_at_full_precision(tmp_path: Path) -> None:
     config = SmallConfig()
     for name, value in {"learning_rate": 1e-7, "weight_decay": 0.1 + 0.2, "max_minutes": 1e22}.items():
-        assign(config, f"training.{name}", value)
+        config = assign(config, f"training.{name}", value)
     again = from_toml(SmallConfig, write(tmp_path, to_toml(config, "small")))
     assert again.training.learning_rate == 1e-7
     assert again.training.weight_decay == 0.30000000000000004
@@ -113,13 +144,54 @@ def test_numbers_survive_at_full_precision(tmp_path: Path) -> None:
 def test_infinity_survives_if_it_is_not_refused(tmp_path: Path) -> None:
     config = SmallConfig()
     with contextlib.suppress(UserError):
-        assign(config, "training.max_minutes", math.inf)
+        config = assign(config, "training.max_minutes", math.inf)
     assert from_toml(SmallConfig, write(tmp_path, to_toml(config, "small"))) == config
 
 
-def test_instances_do_not_share_sections() -> None:
-    one, other = from_toml(SmallConfig, None, ["training.epochs=3"]), from_toml(SmallConfig, None)
-    assert (one.training.epochs, other.training.epochs) == (3, 20)
+def test_a_configuration_does_not_change() -> None:
+    config = SmallConfig()
+    other = assign(config, "training.epochs", 3)
+    assert (config.training.epochs, other.training.epochs) == (20, 3)
+    assert other.data is config.data
+    for part in (config, config.training):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            part.data = part.epochs = 3  # type: ignore[misc, attr-defined]
+
+
+# Bases
+
+
+def test_a_task_overrides_defaults_and_bounds_of_the_bases(tmp_path: Path) -> None:
+    config = OwnConfig()
+    assert [field.name for field in dataclasses.fields(config)] == [
+        "data", "tokenizer", "model", "training", "decoding", "span",
+    ]  # fmt: skip
+    assert (config.training.epochs, config.training.patience, config.model.units) == (3, 5, 4)
+    assert "epochs = 3  # few are enough\n" in to_toml(config, "own")
+    with pytest.raises(UserError, match=r"'training\.epochs' is 1: it must be at least 2"):
+        assign(config, "training.epochs", 1)
+
+
+def test_a_section_without_settings_is_not_written_and_may_be_read(tmp_path: Path) -> None:
+    text = to_toml(OwnConfig(), "own")
+    assert set(tomllib.loads(text)) == {"task", "data", "model", "training", "span"}
+    assert from_toml(OwnConfig, write(tmp_path, text + "[decoding]\n")) == OwnConfig()
+    with pytest.raises(UserError, match=r"config key 'decoding\.beam' is unknown: known are none"):
+        assign(OwnConfig(), "decoding.beam", 4)
+
+
+def test_a_section_that_an_older_file_lacks_takes_its_defaults(tmp_path: Path) -> None:
+    assert from_toml(OwnConfig, write(tmp_path, "[model]\nunits = 7\n")) == OwnConfig(model=ModelSection(units=7))
+
+
+def test_values_are_held_against_each_other_once_all_are_there(tmp_path: Path) -> None:
+    """In between, the file's first would stand beside the default's last."""
+    path = write(tmp_path, "[span]\nfirst = 20\nlast = 30\n")
+    assert from_toml(OwnConfig, path, ["span.first=25"]).span == Span(25, 30)
+    with pytest.raises(UserError, match=r"^config section 'span': last is 30, before first, 31$"):
+        from_toml(OwnConfig, path, ["span.first=31"])
+    with pytest.raises(UserError, match="config section 'span'"):
+        assign(OwnConfig(), "span.last", -1)
 
 
 # Files
@@ -173,6 +245,65 @@ def test_file_that_is_not_toml(text: str, tmp_path: Path) -> None:
 def test_key_outside_of_a_section(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"'epochs' stands outside of a section: sections are .*data.*training"):
         from_toml(SmallConfig, write(tmp_path, "epochs = 3\n"))
+
+
+@pytest.mark.parametrize("task", ["3", '["small"]', "{ name = 1 }"])
+def test_a_task_that_is_no_name(task: str, tmp_path: Path) -> None:
+    path = write(tmp_path, f"task = {task}\n")
+    assert named_task(path) is None
+    with pytest.raises(UserError, match="'task'"):
+        from_toml(SmallConfig, path)
+
+
+HOSTILE = {
+    "deep list": "[data]\ntrain = " + "[" * 3000 + "]" * 3000,
+    "deep table": "[data]\ntrain = " + "{a = " * 700 + "1" + "}" * 700,
+    "endless list": "[data]\ntrain = " + "[" * 3000,
+    "deep keys": "[data]\n" + ".".join(["train"] * 600) + " = 1",
+    "deep sections": "[" + ".".join(["data"] * 600) + "]\n",
+    "long line": "[data]\n" + ".".join(["a"] * 30_000) + " = 1",
+    "large file": "[data]\n" + "# nothing\n" * 10_000,
+    "many digits": "[training]\nepochs = " + "9" * 4000,
+    "too many digits": "[training]\nepochs = 1" + "_0" * 2000 + "0" * 80,
+    "hexadecimal": "[training]\nepochs = 0x" + "f" * 4000,
+    "long name": f"[{'a' * 4000}]\nb = 1",
+    "line breaks in names": '["da\\nta"]\n"tr\\nain" = 1',
+    "key of a section": '["data.train"]\nx = 1',
+    "section with a list": "[[training]]\nepochs = 3",
+    "date": "[training]\nepochs = 1979-05-27T07:32:00Z",
+    "list": "training = [1, 2]",
+    "infinity": "[training]\nlearning_rate = 1e999",
+    "more than 64 bits": f"[training]\nseed = {1 << 64}",
+    "NUL": "[data]\ntrain = '\0'",
+    "not UTF-8": b"\xff\xfe[\0d\0a\0",
+    "random bytes": bytes(range(256)) * 10,
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_ends_in_one_short_line(content: str | bytes, tmp_path: Path) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(UserError) as caught:
+        from_toml(SmallConfig, path)
+    message = str(caught.value).replace(str(path), "FILE")
+    assert "\n" not in message
+    assert 20 < len(message) < 700
+    assert message.isprintable()
+    assert named_task(path) is None
+
+
+@pytest.mark.parametrize("value", ["[" * 3000, "9" * 5000, "0x" + "f" * 5000, "{a=" * 3000, "name\udce9.txt"])
+def test_a_hostile_override_ends_in_one_short_line(value: str) -> None:
+    for key in ("training.epochs", "training.learning_rate", "training.optimizer", "training.export"):
+        with pytest.raises(UserError, match=f"^config key '{key}' is ") as caught:
+            from_toml(SmallConfig, None, [f"{key}={value}"])
+        assert len(str(caught.value)) < 300
+
+
+def test_a_text_that_is_not_unicode_is_refused() -> None:
+    """Python makes lone surrogates of the bytes of a file name that is not UTF-8; no file could hold them."""
+    with pytest.raises(UserError, match=r"'data\.train' is 'caf\\udce9\.tsv': it must be Unicode: rename a file"):
+        from_toml(SmallConfig, None, ["data.train=caf\udce9.tsv"])
 
 
 def test_named_task_of_a_file_without_one_or_none_at_all(tmp_path: Path) -> None:
@@ -245,13 +376,6 @@ def test_bounds_are_inclusive() -> None:
     assert config.training.decay_floor == 0.0
 
 
-def test_a_refused_value_leaves_the_old_one() -> None:
-    config = SmallConfig()
-    with pytest.raises(UserError):
-        assign(config, "training.epochs", 0)
-    assert config.training.epochs == 20
-
-
 def test_number_too_large_for_a_float_is_a_users_mistake() -> None:
     with pytest.raises(UserError, match=r"training\.learning_rate"):
         from_toml(SmallConfig, None, ["training.learning_rate=1" + "0" * 400])
@@ -312,5 +436,4 @@ def test_every_setting_of_every_task_has_a_reason_and_an_allowed_default(task: s
             name = f"{section.name}.{field.name}"
             assert field.metadata["reason"].strip(), name
             assert "\n" not in field.metadata["reason"], name
-            configuration.assign(config, name, getattr(part, field.name))
-    assert config == config_type(task)()
+            assert assign(config, name, getattr(part, field.name)) == config
