@@ -12,7 +12,7 @@ _CONTROL = ("WHILE", "IF")
 
 
 class ExportError(Exception):
-    """The file that came out is not what nlpseq promises; the message says in what."""
+    """The file that came out is not what nlpseq promises; the message says how."""
 
 
 def operators(content: bytes) -> dict[str, int]:

@@ -15,8 +15,9 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 
-from nlpseq.tasks.base import Program, Signature
-from nlpseq.text.in_graph import bytes_to_strings, strings_to_bytes
+from nlpseq.errors import UserError
+from nlpseq.programs.program import Program, Signature
+from nlpseq.text.graph.utf8 import bytes_to_strings, strings_to_bytes
 
 _MODEL = "saved_model.pb"  # without it a folder is no SavedModel
 
@@ -30,7 +31,11 @@ def write(program: Program, folder: Path) -> None:
     Signatures go by their names, the main one by ``serving_default`` as well. Each takes ``text``, string [batch], and
     its numbers, [batch] or [1] for all texts alike. It returns the same names as the ``.tflite``: texts as string
     [batch] or [batch, B], all else [batch, ...].
+
+    Raises:
+        UserError: something else stands in the folder.
     """
+    check_place(folder)
     functions = {signature.name: _of_strings(signature) for signature in program.signatures}
     signatures = {"serving_default": functions[program.signatures[0].name], **functions}
     module = tf.Module()
@@ -44,12 +49,20 @@ def write(program: Program, folder: Path) -> None:
         _move(Path(name), folder)
 
 
+def check_place(folder: Path) -> None:
+    """Refuses a place where something else stands.
+
+    Raises:
+        UserError: it is a file, or a folder with something else in it.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / _MODEL).exists()):
+        raise UserError(f"{folder}: something else stands there: choose another folder")
+
+
 def _of_strings(signature: Signature) -> Any:
     """The signature as a function of strings."""
     size = signature.sizes["N"]
-    specs = {"text": tf.TensorSpec([None], tf.string, "text")}
-    for name, value in signature.numbers.items():
-        specs[name] = tf.TensorSpec([None], tf.float32 if isinstance(value, float) else tf.int32, name)
+    specs = {"text": tf.TensorSpec([None], tf.string, "text"), **signature.specs_of_numbers([None])}
 
     def batch(text: tf.Tensor, **numbers: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.shape(text)[0]

@@ -11,10 +11,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from nlpseq.export.inspection import ExportError
+from nlpseq.programs.program import Program, Signature
 from nlpseq.quiet import silenced_stderr
-from nlpseq.tasks.base import Program, Signature
-
-QUANTIZATIONS = ("none", "float16", "int8")
 
 
 def convert(program: Program, quantization: str) -> bytes:
@@ -25,7 +24,12 @@ def convert(program: Program, quantization: str) -> bytes:
         quantization: "none" keeps float32; "float16" stores weights in 16 bits, and computes in 32; "int8" stores the
             weights of products in 8 bits, one scale a row, and brings what they are multiplied with to 8 bits while
             it runs (dynamic range).
+
+    Raises:
+        ExportError: TensorFlow has no converter, or the converter refuses the program.
     """
+    if not hasattr(tf, "lite"):
+        raise ExportError(f"TensorFlow {tf.__version__} has no tf.lite, which converts: pip install 'tensorflow<2.22'")
     with tempfile.TemporaryDirectory() as folder:
         signatures = {signature.name: _frozen(signature) for signature in program.signatures}
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
@@ -37,24 +41,26 @@ def convert(program: Program, quantization: str) -> bytes:
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if quantization == "float16":
                 converter.target_spec.supported_types = [tf.float16]
-            return converter.convert()
+            try:
+                return converter.convert()
+            except Exception as error:  # whatever MLIR says, over many lines
+                raise ExportError(f"TensorFlow Lite cannot hold this program: {_reason(error)}") from error
 
 
 def _frozen(signature: Signature) -> Any:
     """The signature for one text, with constants in place of variables."""
-    specs = {"text": tf.TensorSpec([signature.sizes["N"]], tf.uint8, "text")}
-    for name, value in signature.numbers.items():
-        specs[name] = tf.TensorSpec([1], tf.float32 if isinstance(value, float) else tf.int32, name)
-
-    def one(text: tf.Tensor, **numbers: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = signature.function(text[None], **numbers)
-        return {name: value if value.shape.rank == 1 else value[0] for name, value in outputs.items()}
-
-    traced = tf.function(one, autograph=False).get_concrete_function(**specs)
+    traced = signature.for_one_text()
     frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
     names = sorted(traced.structured_outputs)  # what freezing forgets; it keeps their order
 
     def named(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         return dict(zip(names, frozen(**inputs), strict=True))
 
-    return tf.function(named, autograph=False).get_concrete_function(**specs)
+    return tf.function(named, autograph=False).get_concrete_function(**signature.specs_for_one_text())
+
+
+def _reason(error: Exception) -> str:
+    """The line of a converter's message that says most."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line]
+    return (telling or lines or [type(error).__name__])[0][:300]

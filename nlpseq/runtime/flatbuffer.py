@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from mmap import mmap
 
 IDENTIFIER = b"TFL3"
 
@@ -28,14 +29,14 @@ class Table:
         DamagedError: here and in all methods: something would stand outside of the content.
     """
 
-    def __init__(self, content: bytes, position: int) -> None:
+    def __init__(self, content: bytes | mmap, position: int) -> None:
         self.content, self.position = content, position
         vtable = position - _number(content, position, "i")
         size = _number(content, vtable, "H")
         self._fields = struct.unpack(f"<{size // 2 - 2}H", _bytes(content, vtable + 4, size // 2 * 2 - 4))
 
     @classmethod
-    def root(cls, content: bytes) -> Table:
+    def root(cls, content: bytes | mmap) -> Table:
         """The table that all others are reached from."""
         return cls(content, _number(content, 0, "I"))
 
@@ -84,11 +85,11 @@ class Table:
         return (Table(self.content, position) for position in self.targets(field))
 
 
-def _bytes(content: bytes, position: int, size: int) -> bytes:
+def _bytes(content: bytes | mmap, position: int, size: int) -> bytes:
     if position < 0 or size < 0 or position + size > len(content):
         raise DamagedError(f"bytes {position} to {position + size} of {len(content)}")
     return content[position : position + size]
 
 
-def _number(content: bytes, position: int, kind: str) -> int:
+def _number(content: bytes | mmap, position: int, kind: str) -> int:
     return struct.unpack(f"<{kind}", _bytes(content, position, struct.calcsize(kind)))[0]

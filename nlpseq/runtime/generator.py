@@ -1,21 +1,27 @@
-"""Writing text, and scoring it, with an exported language model."""
+"""Writing text, and scoring it, with a language model."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import zlib
 
 from nlpseq.errors import UserError
-from nlpseq.evaluation import language_model_scores
-from nlpseq.runtime.exported import Predictor, decoded, encoded, without_surrogates
+from nlpseq.metrics import language_model_scores
+from nlpseq.runtime.backend import decoded, encoded
+from nlpseq.runtime.predictor import Predictor
+from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.results import Generation
+from nlpseq.text.unicode import without_surrogates
 
-_GENERATE, _SAMPLE, _SCORE = "generate", "sample", "score"
+_SAMPLE, _SCORE = "sample", "score"
 _LARGEST = 2**31 - 1  # of int32
 
 
 class Generator(Predictor):
-    """A language model in an exported file; threads may share it."""
+    """A program that writes on; threads may share it."""
+
+    signature = "generate"
 
     def generate(
         self,
@@ -43,24 +49,20 @@ class Generator(Predictor):
         Raises:
             UserError: a number is out of its range.
         """
-        if length < 0 or temperature < 0 or not 0 < top_p <= 1 or top_k < 0 or not 0 <= seed <= _LARGEST:
-            raise UserError(
-                f"length {length}, temperature {temperature}, top-k {top_k}, top-p {top_p}, seed {seed}: they must be "
-                f"at least 0, top-p above 0 and at most 1, the seed at most {_LARGEST:,}"
-            )
-        signature, numbers = _GENERATE, {"temperature": temperature}
+        _check_numbers(length, temperature, top_k, top_p, seed)
+        signature, numbers = self.signature, {"temperature": temperature}
         if top_k > 0 or top_p < 1:
             signature = _SAMPLE
             numbers |= {"top_k": min(top_k, _LARGEST), "top_p": top_p}
-        read = self.model.size(signature, "N")
-        held = self.model.size(signature, "M")
+        read = self.backend.size(signature, "N")
+        held = self.backend.size(signature, "M")
         text = begin = without_surrogates(prompt)
         for call in itertools.count():
             missing = len(begin) + length - len(text)
             if missing <= 0:
                 break
             given = _end(text, min(read, held // 2))  # half a buffer at least is for what is new
-            outputs = self.model.call(
+            outputs = self.backend.call(
                 signature, encoded(given), length=min(missing, held), seed=_seed(seed, call), **numbers
             )
             new = decoded(outputs["text"])[len(given) :]
@@ -68,6 +70,16 @@ class Generator(Predictor):
                 break
             text += new
         return Generation(text[: len(begin) + length], prompt, seed)
+
+    def respond(self, text: str) -> Generation:
+        return self.generate(text)
+
+    def answer(self, question: Question) -> Answer:
+        """How probable the text is after its context, which begins a line."""
+        outputs = self.backend.call(
+            _SCORE, encoded(question.context + question.text), context=len(question.context)
+        )
+        return Answer("", {"nats_per_character": outputs["nats"].item() / max(outputs["characters"].item(), 1)})
 
     def score(self, text: str) -> dict[str, float]:
         """Nats and bits per character of a text, which begins a line.
@@ -78,12 +90,12 @@ class Generator(Predictor):
             UserError: the text is empty.
         """
         text = without_surrogates(text)
-        size = self.model.size(_SCORE, "N")
+        size = self.backend.size(_SCORE, "N")
         nats, characters, position, count = 0.0, 0, 0, size
         while position < len(text):
             context = _end(text[max(0, position - size) : position], size // 2)
             new = _begin(text[position : position + count], size - len(encoded(context)))
-            outputs = self.model.call(_SCORE, encoded(context + new), context=len(context))
+            outputs = self.backend.call(_SCORE, encoded(context + new), context=len(context))
             if outputs["left_out"].item() and len(new) > 1:
                 count = len(new) // 2
                 continue
@@ -95,8 +107,20 @@ class Generator(Predictor):
         return language_model_scores(nats, characters)
 
 
+def _check_numbers(length: int, temperature: float, top_k: int, top_p: float, seed: int) -> None:
+    allowed = {
+        f"length is {length!r}": (length >= 0, "it must be at least 0"),
+        f"temperature is {temperature!r}": (0 <= temperature < math.inf, "it must be a number of at least 0"),
+        f"top-k is {top_k!r}": (top_k >= 0, "it must be at least 0"),
+        f"top-p is {top_p!r}": (0 < top_p <= 1, "it must be above 0 and at most 1"),
+        f"seed is {seed!r}": (0 <= seed <= _LARGEST, f"it must be from 0 to {_LARGEST:,}"),
+    }
+    if wrong := [f"{given}: {rule}" for given, (fine, rule) in allowed.items() if not fine]:
+        raise UserError("; ".join(wrong))
+
+
 def _seed(seed: int, call: int) -> int:
-    """Of a call; the first has the seed itself."""
+    """The seed of a call; the first has the seed itself."""
     return seed if call == 0 else zlib.crc32(f"{seed} {call}".encode()) & _LARGEST
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import mmap
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from nlpseq.errors import UserError
@@ -29,6 +31,7 @@ class Metadata:
         languages: source and target of a translation model.
         unit: what a translation model has learnt to translate at once: sentence, or text of any kind.
         labels: of a classifier, in the order of the probabilities.
+        label_names: what the labels are called in the data, such as {"0": "negative"}, where it is something else.
         quantization: none, float16 or int8.
         pieces: for each id, the piece as people read it.
         target_pieces: those of the target, where it has a vocabulary of its own.
@@ -46,6 +49,7 @@ class Metadata:
     languages: tuple[str, ...] = ()
     unit: str = "text"
     labels: tuple[str, ...] = ()
+    label_names: dict[str, str] = field(default_factory=dict)
     quantization: str = ""
     pieces: tuple[str, ...] = ()
     target_pieces: tuple[str, ...] = ()
@@ -55,7 +59,7 @@ class Metadata:
     def summary(self) -> dict[str, Any]:
         """The facts that people ask for: all but the names of pieces and the examples."""
         left_out = ("pieces", "target_pieces", "golden")
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
+        return {attribute.name: getattr(self, attribute.name) for attribute in fields(self) if attribute.name not in left_out}
 
 
 def read(content: bytes, file: str) -> Metadata:
@@ -70,6 +74,26 @@ def read(content: bytes, file: str) -> Metadata:
     """
     if not content:
         raise UserError(f"{file}: empty: {_AGAIN}")
+    place, facts = _facts(content, file)
+    _check_whole(content, place, facts.get("content"), file)
+    return _metadata(facts, file)
+
+
+def peek(file: Path) -> Metadata:
+    """What a file says of itself, quickly: nobody has checked that the rest of it is whole.
+
+    Raises:
+        UserError: as :func:`read`, but for what is damaged behind the metadata.
+    """
+    try:
+        with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return _metadata(_facts(content, str(file))[1], str(file))
+    except (OSError, ValueError) as error:  # it cannot be read, or it is empty
+        raise UserError(f"{file}: cannot be read: {error}") from None
+
+
+def _facts(content: bytes | mmap.mmap, file: str) -> tuple[slice, dict[str, Any]]:
+    """Where the metadata stand, and what they say."""
     if content[4:8] != IDENTIFIER:
         raise UserError(
             f"{file}: no TensorFlow Lite model: give a file that nlpseq export made, a model folder, or a model's name"
@@ -77,7 +101,7 @@ def read(content: bytes, file: str) -> Metadata:
     try:
         place = _place(content)
         facts = json.loads(content[place]) if place else None
-    except (DamagedError, UnicodeDecodeError, json.JSONDecodeError):
+    except (DamagedError, UnicodeDecodeError, json.JSONDecodeError, RecursionError):
         raise UserError(f"{file}: cut off or damaged: {_AGAIN}") from None
     if place is None:
         raise UserError(
@@ -90,8 +114,16 @@ def read(content: bytes, file: str) -> Metadata:
             f"{file}: made by nlpseq {facts.get('nlpseq')} in format {facts['format']}; this version reads up to "
             f"{FORMAT}: pip install --upgrade nlpseq"
         )
-    _check_whole(content, place, facts.get("content"), file)
-    known = {field.name for field in fields(Metadata)}
+    return place, facts
+
+
+def _metadata(facts: dict[str, Any], file: str) -> Metadata:
+    """The facts that this version knows, each of its type."""
+    types = {"task": str, "signatures": dict, "labels": list, "label_names": dict, "languages": list, "unit": str}
+    types |= {"pieces": list, "target_pieces": list, "golden": list, "name": str}
+    known = {attribute.name for attribute in fields(Metadata)}
+    if wrong := [key for key, kind in types.items() if not isinstance(facts.get(key, kind()), kind)]:
+        raise UserError(f"{file}: damaged: its {wrong[0]} is not understood: export the model again")
     # JSON has no tuples; a measurement may be a list, and stays one.
     attributes: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) and key != "proof" else value
@@ -104,7 +136,7 @@ def read(content: bytes, file: str) -> Metadata:
         raise UserError(f"{file}: its metadata say no task or no signature: export the model again") from None
 
 
-def _place(content: bytes) -> slice | None:
+def _place(content: bytes | mmap.mmap) -> slice | None:
     """Where the metadata stand; None where there are none of nlpseq."""
     root = Table.root(content)
     for entry in root.tables(METADATA):

@@ -29,6 +29,11 @@ class Translation:
     alignment: Sequence[Sequence[float]]
     source: str
 
+    @property
+    def line(self) -> str:
+        """The translation in one line."""
+        return one_line(self.text)
+
     def to_json(self) -> dict[str, Any]:
         return _rounded(vars(self))
 
@@ -43,7 +48,7 @@ class Classification:
         pieces: the pieces that were read.
         relevance: for each piece, how much it spoke for the label (above 0) or against it.
         source: the text that was classified.
-        cut: whether the text was too long, so that only its begin and its end were read.
+        cut: whether the text was too long, so that only its beginning and its end were read.
     """
 
     label: str
@@ -52,6 +57,11 @@ class Classification:
     relevance: tuple[float, ...]
     source: str
     cut: bool = False
+
+    @property
+    def line(self) -> str:
+        """The label and its probability; nothing for a blank text."""
+        return f"{self.label}\t{self.probabilities[self.label]:.3f}" if self.label else ""
 
     def to_json(self) -> dict[str, Any]:
         return _rounded(vars(self))
@@ -70,6 +80,11 @@ class Generation:
     text: str
     prompt: str
     seed: int
+
+    @property
+    def line(self) -> str:
+        """The text in one line."""
+        return one_line(self.text)
 
     def to_json(self) -> dict[str, Any]:
         return dict(vars(self))
@@ -123,6 +138,11 @@ def joined(source: str, text: str, parts: Sequence[Translation]) -> Translation:
         alignment=BlockDiagonal([part.alignment for part in parts], [len(part.source_pieces) for part in parts]),
         source=source,
     )
+
+
+def one_line(text: str) -> str:
+    """The text with spaces for its line breaks."""
+    return " ".join(text.splitlines())
 
 
 def _rounded(value: Any) -> Any:

@@ -1,27 +1,32 @@
-"""Translating with an exported file."""
+"""Translating texts."""
 
 from __future__ import annotations
 
-from nlpseq.runtime.exported import ExportedModel, Predictor, decoded, encoded, is_blank, named, without_padding
+from nlpseq.errors import UserError
+from nlpseq.runtime.backend import Backend, decoded, encoded, is_blank
+from nlpseq.runtime.predictor import Predictor, named, without_padding
+from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.results import Translation, joined
 from nlpseq.text.segmentation import rejoined, segments
 
-_BEAM_SEARCH, _GREEDY = "translate", "translate_greedy"
+_GREEDY = "translate_greedy"
 _UNUSED = -1e8  # a place of the n best that is not used has the score -1e9
 
 
 class Translator(Predictor):
-    """A translation model in an exported file; threads may share it."""
+    """A program that translates; threads may share it."""
 
-    def __init__(self, model: ExportedModel) -> None:
-        super().__init__(model)
-        self._source_pieces = model.metadata.pieces
-        self._target_pieces = model.metadata.target_pieces or model.metadata.pieces
+    signature = "translate"
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self._source_pieces = backend.metadata.pieces
+        self._target_pieces = backend.metadata.target_pieces or backend.metadata.pieces
 
     @property
     def beam(self) -> int:
-        """How many hypotheses the search keeps: set when the file was exported."""
-        return self.model.size(_BEAM_SEARCH, "B")
+        """How many hypotheses the search keeps; the model's ``decoding.beam`` sets it."""
+        return self.backend.size(self.signature, "B")
 
     def translate(self, text: str, *, greedy: bool = False) -> Translation:
         """The best translation.
@@ -34,15 +39,27 @@ class Translator(Predictor):
             text: of any length.
             greedy: take the most probable piece at each step, without a search: quicker, a little worse.
         """
-        return self._translations(_GREEDY if greedy else _BEAM_SEARCH, text, 1)[0]
+        return self._translations(_GREEDY if greedy else self.signature, text, 1)[0]
 
     def n_best(self, text: str, n_best: int) -> list[Translation]:
         """The best translations, best first; at most ``beam``.
 
-        All but the first have neither pieces nor alignment: the file gives those of the best. Of a text too long for
+        All but the first have neither pieces nor alignment: the program gives those of the best. Of a text too long for
         one call, the k-th is made of the k-th of each part.
+
+        Raises:
+            UserError: more are asked for than the search keeps.
         """
-        return self._translations(_BEAM_SEARCH, text, n_best)
+        if not 1 <= n_best <= self.beam:
+            raise UserError(f"n-best is {n_best}: choose from 1 to {self.beam}, which is how wide the beam is")
+        return self._translations(self.signature, text, n_best)
+
+    def respond(self, text: str) -> Translation:
+        return self.translate(text)
+
+    def answer(self, question: Question) -> Answer:
+        result = self.translate(question.text)
+        return Answer(result.text, {"score": result.score})
 
     def _translations(self, signature: str, text: str, n_best: int) -> list[Translation]:
         if is_blank(text):
@@ -51,13 +68,13 @@ class Translator(Predictor):
 
         def fits(part: str) -> bool:
             """Whether a part is read whole; if so, it has been translated as well."""
-            if len(encoded(part)) <= self.model.size(signature, "N"):
+            if len(encoded(part)) <= self.backend.size(signature, "N"):
                 found, left_out = self._call(signature, part, n_best)
                 if not left_out:
                     known[part] = found
             return part in known
 
-        parts = segments(text, fits, sentences=self.model.metadata.unit == "sentence")
+        parts = segments(text, fits, sentences=self.backend.metadata.unit == "sentence")
         # A single character that does not fit can only be cut.
         of_parts = [known.get(part.text) or self._call(signature, part.text, n_best)[0] for part in parts]
         count = min(map(len, of_parts))
@@ -66,7 +83,7 @@ class Translator(Predictor):
 
     def _call(self, signature: str, text: str, n_best: int) -> tuple[list[Translation], int]:
         """Translations of a text that fits the buffer, and how many of its pieces were not read."""
-        outputs = self.model.call(signature, encoded(text))
+        outputs = self.backend.call(signature, encoded(text))
         source_ids, ids = without_padding(outputs["source_ids"]), without_padding(outputs["ids"])
         alignment = outputs["alignment"][: len(ids), : len(source_ids)]
         best = Translation(

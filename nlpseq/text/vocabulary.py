@@ -46,6 +46,15 @@ class Vocabulary:
         facts = {"tokenizers": files, "labels": self.labels}
         write_text(folder / _FILE, json.dumps(facts, ensure_ascii=False, indent=1))  # last: now all is there
 
+    @staticmethod
+    def files(folder: Path) -> frozenset[str]:
+        """Returns the names of the files that :meth:`save` wrote into a folder; none where it is no such folder."""
+        try:
+            names, _ = _facts((folder / _FILE).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return frozenset()
+        return frozenset({_FILE, *(f"{name}.{suffix}" for name in names for suffix in ("model", "json"))})
+
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
         """Reads what :meth:`save` wrote.

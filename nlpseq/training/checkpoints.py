@@ -22,10 +22,11 @@ class Progress:
     Attributes:
         epoch: the one that is under way, 0-based.
         batch: the next batch of it.
-        step: optimiser steps so far.
+        step: optimizer steps so far.
         examples: seen in this epoch.
-        seconds: of training, all sessions together.
-        losses: name -> [sum, count] of this epoch.
+        seconds: of training and validation, all sessions together.
+        training_seconds: of these, the part that is no validation.
+        losses: name -> [sum, count, weighted sum] of this epoch.
         tokens: trained on, all epochs together.
         best: the best value of the task's metric, and its epoch.
         unimproved: epochs since then.
@@ -37,6 +38,7 @@ class Progress:
     step: int = 0
     examples: int = 0
     seconds: float = 0.0
+    training_seconds: float = 0.0
     losses: dict[str, list[float]] = field(default_factory=dict)
     tokens: int = 0
     best: float | None = None

@@ -1,7 +1,8 @@
-"""Optimisers by name."""
+"""Optimizers by name."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -38,9 +39,22 @@ def _handle(variable: Any) -> tf.Tensor:
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 
 
-def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    """What ``training.optimizer`` names."""
+def make_optimizer(config: TrainingConfig, variables: Sequence[keras.Variable]) -> keras.optimizers.Optimizer:
+    """What ``training.optimizer`` names, built for these variables.
+
+    Decoupled decay (Loshchilov & Hutter 2019, arXiv:1711.05101) is for the matrices that multiply: a bias or a gain has
+    a place where it belongs, which is not 0, and a rare word's vector would fade between two of its sentences.
+    """
     if config.optimizer == "sgd":
-        return keras.optimizers.SGD(config.learning_rate)
-    decay = config.weight_decay if config.optimizer == "adamw" else 0.0  # decoupled: Loshchilov & Hutter 2019
-    return FusedAdam(config.learning_rate, weight_decay=decay or None)
+        optimizer: keras.optimizers.Optimizer = keras.optimizers.SGD(config.learning_rate)
+    else:
+        decay = config.weight_decay if config.optimizer == "adamw" else 0.0
+        optimizer = FusedAdam(config.learning_rate, weight_decay=decay or None)
+        if decay:
+            optimizer.exclude_from_weight_decay([each for each in variables if not _decays(each)])
+    optimizer.build(variables)
+    return optimizer
+
+
+def _decays(variable: keras.Variable) -> bool:
+    return len(variable.shape) > 1 and "embedding" not in variable.path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import signal
@@ -21,12 +20,14 @@ from nlpseq.config import TrainingConfig
 from nlpseq.data.cache import Corpus
 from nlpseq.errors import UserError
 from nlpseq.atomic_files import write_text
-from nlpseq.tasks.base import Task, Vocabulary
+from nlpseq.model_folder import BEST, CHECKPOINTS, HISTORY, LAST
+from nlpseq.tasks.base import Task, Trained
+from nlpseq.text.vocabulary import Vocabulary
 from nlpseq.training import checkpoints
 from nlpseq.training.checkpoints import Progress
-from nlpseq.training.devices import make_strategy
+from nlpseq.training.strategy import make_strategy
 from nlpseq.training.optimizers import make_optimizer
-from nlpseq.training.progress import Display, duration
+from nlpseq.training.display import Display, duration
 from nlpseq.training.schedules import learning_rate
 
 _PREFETCHED_BATCHES = 4
@@ -50,7 +51,7 @@ class Trainer:
         vocabulary: already learnt.
         folder: gets ``checkpoints/`` and ``history.jsonl``.
         display: where progress is shown.
-        initialise: called with the new model before the first step, to transfer weights into it.
+        initialize: called with the new model before the first step, to transfer weights into it.
         spent_s: seconds that preparation has taken out of ``training.max_minutes``.
     """
 
@@ -61,7 +62,7 @@ class Trainer:
         folder: Path,
         display: Display,
         *,
-        initialise: Callable[[keras.Model], None] | None = None,
+        initialize: Callable[[keras.Model], None] | None = None,
         spent_s: float = 0.0,
     ) -> None:
         self.task, self.vocabulary, self.folder, self.display = task, vocabulary, folder, display
@@ -74,11 +75,11 @@ class Trainer:
         self.strategy = make_strategy(self.config.replicas)
         policy = "mixed_bfloat16" if self.config.precision == "bfloat16" else "float32"
         with self.strategy.scope(), _dtype_policy(policy):
-            self.model = task.build_model(vocabulary)
-            if initialise is not None:
-                initialise(self.model)
-            self.optimizer = make_optimizer(self.config)
-            self.optimizer.build(self.model.trainable_variables)
+            self.model = task.network(vocabulary)
+            if initialize is not None:
+                initialize(self.model)
+            self.optimizer = make_optimizer(self.config, self.model.trainable_variables)
+        self.trained = Trained(folder.name, task, self.model, vocabulary)
         # One copy, not one a replica: it is only read to evaluate and save.
         self.average = [tf.Variable(variable.numpy()) for variable in self.model.trainable_variables]
         self.state: Any = None
@@ -96,9 +97,9 @@ class Trainer:
         corpus = self.task.corpus(self.vocabulary, "train")
         for what, count in corpus.notes.items():
             self.display.say(f"{count:,} {what}")
-        validation = list(itertools.islice(self.task.examples("valid"), self.config.valid_examples))
+        validation = self.task.dataset.even_sample("valid", self.config.valid_examples)
         if not validation:
-            raise UserError(f"{self.task.config.data.valid or self.task.config.data.train}: no example for validation")
+            raise UserError(self.task.dataset.nothing_left("valid", {}))
         with _stop_requests() as stopped:
             while not self.progress.finished:
                 self._epoch(corpus, stopped)
@@ -106,13 +107,13 @@ class Trainer:
                 self._save()
                 if stopped():
                     raise Interrupted
-        self._use(checkpoints.load(self.folder / "checkpoints" / "best.npz")[0]["model"])
+        self._use(checkpoints.load(self.folder / CHECKPOINTS / BEST)[0]["model"])
         return self.model
 
     def _epoch(self, corpus: Corpus, stopped: Callable[[], bool]) -> None:
         progress, size = self.progress, self.task.epoch_size(corpus)
         self.display.begin(progress.epoch, self.config.epochs, size, progress.examples)
-        started, before_s = time.monotonic(), progress.seconds
+        started, before_s, trained_s = time.monotonic(), progress.seconds, progress.training_seconds
         saved = started
         speed = _Speed()
         for *fields, index, examples in self._dataset(corpus):
@@ -121,20 +122,20 @@ class Trainer:
             rate = learning_rate(self.config, progress.step, self._done(size))
             losses, self.state = self.step(tuple(fields), self.state, tf.constant(rate, tf.float32))
             for name, value in losses.items():
-                total = progress.losses.setdefault(name, [0.0, 0.0])
-                total[0] += float(value[0])
-                total[1] += float(value[1])
-                if not math.isfinite(total[0]):
+                totals = progress.losses.setdefault(name, [0.0, 0.0, 0.0])
+                for index_of, part in enumerate(value):
+                    totals[index_of] += float(part)
+                if not math.isfinite(totals[0]):
                     raise DivergedError(
                         f"the loss '{name}' is no longer a number at step {progress.step}: "
                         f"lower training.learning_rate (now {self.config.learning_rate})"
                     )
-            batch_tokens = int(tf.math.count_nonzero(fields[self.task.token_field]))
+            batch_tokens = self.task.tokens([field.numpy() for field in fields])
             progress.tokens += batch_tokens
             progress.batch, progress.step = int(index) + 1, progress.step + 1
             progress.examples += int(examples)
             now = time.monotonic()
-            progress.seconds = before_s + now - started
+            progress.seconds, progress.training_seconds = before_s + now - started, trained_s + now - started
             done = self._done(size)
             speed.advance(now, batch_tokens, done)
             self.display.advance(int(examples), self._mean_losses()["loss"], speed.tokens_per_second, speed.eta_s)
@@ -150,12 +151,13 @@ class Trainer:
     def _validate(self, validation: list[Any]) -> None:
         progress, started = self.progress, time.monotonic()
         with self._averaged():
-            metrics = self.task.evaluate(self.model, self.vocabulary, validation)
-            value = float(metrics[self.task.metric.name])
-            if self.task.metric.better(value, progress.best):
+            metrics = self.task.evaluate(self.trained, validation, quick=True)
+            watched = self.task.facts.metrics[0]
+            value = float(metrics[watched.key])
+            if watched.better(value, progress.best):
                 progress.best, progress.best_epoch, progress.unimproved = value, progress.epoch, 0
                 best = {"model": [variable.numpy() for variable in self.model.variables]}
-                checkpoints.save(self.folder / "checkpoints" / "best.npz", best, progress)
+                checkpoints.save(self.folder / CHECKPOINTS / BEST, best, progress)
             else:
                 progress.unimproved += 1
         progress.seconds += time.monotonic() - started
@@ -167,7 +169,7 @@ class Trainer:
             **{f"valid_{name}": value for name, value in metrics.items() if isinstance(value, (int, float))},
         }
         self.history.append(line)
-        write_text(self.folder / "history.jsonl", "".join(json.dumps(entry) + "\n" for entry in self.history))
+        write_text(self.folder / HISTORY, "".join(json.dumps(entry) + "\n" for entry in self.history))
         counted = ("epoch", "step", "seconds")
         shown = ", ".join(f"{name} {_short(value)}" for name, value in line.items() if name not in counted)
         mark = " (best)" if progress.unimproved == 0 else ""
@@ -176,7 +178,7 @@ class Trainer:
         progress.epoch, progress.batch, progress.examples, progress.losses = progress.epoch + 1, 0, 0, {}
         self.state = None
         if 0 < self.config.patience <= progress.unimproved:
-            self.display.say(f"no better {self.task.metric.name} in {progress.unimproved} epochs: training ends here")
+            self.display.say(f"no better {watched.key} in {progress.unimproved} epochs: training ends here")
         progress.finished = (
             progress.epoch >= self.config.epochs or out_of_time or 0 < self.config.patience <= progress.unimproved
         )
@@ -185,12 +187,12 @@ class Trainer:
 
     @cached_property
     def step(self) -> Any:
-        """One training step, a graph: (fields, state, learning rate) -> (sum and count of each loss, next state)."""
+        """One training step, a graph: (sequences, state, learning rate) -> (sum, count and weighted sum of each loss, next state)."""
         matrix, scalar = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([], tf.float32)
         # One graph for all shapes of independent batches: graphs differ in the last bit, and a run that goes on after a
         # stop begins with a batch of another shape. Streams have one shape.
         independent = not tf.nest.flatten(self.task.initial_state(self.model, 1))
-        signature = [tuple(matrix for _ in self.task.fields), (), scalar] if independent else None
+        signature = [tuple(matrix for _ in self.task.facts.sequences), (), scalar] if independent else None
         # Autograph would read the source anew, which may have changed since it was imported.
         return tf.function(self._train_step, input_signature=signature, reduce_retracing=True, autograph=False)
 
@@ -216,7 +218,7 @@ class Trainer:
                     # The mean over the whole batch, so each replica divides by what all of them count.
                     count = context.all_reduce(tf.distribute.ReduceOp.SUM, loss.count)
                     objective += loss.weight * loss.total / tf.maximum(count, 1.0)
-                    counted[name] = (loss.total, loss.count)
+                    counted[name] = (loss.total, loss.count, loss.weight * loss.total)
             gradients = tape.gradient(
                 objective,
                 [variable.value for variable in variables],
@@ -264,7 +266,7 @@ class Trainer:
                 yield (*batch.fields, batch.index, batch.examples)
 
         matrix, scalar = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([], tf.int64)
-        signature = (*(matrix for _ in self.task.fields), scalar, scalar)
+        signature = (*(matrix for _ in self.task.facts.sequences), scalar, scalar)
         return iter(tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(_PREFETCHED_BATCHES))
 
     # How far it is
@@ -279,8 +281,11 @@ class Trainer:
         return (self.progress.seconds + self.spent_s) / (60 * self.config.max_minutes)
 
     def _mean_losses(self) -> dict[str, float]:
-        means = {name: total / max(count, 1.0) for name, (total, count) in self.progress.losses.items()}
-        return {"loss": sum(means.values()), **(means if len(means) > 1 else {})}
+        """What is minimized, and its parts where there are several."""
+        losses = self.progress.losses.items()
+        means = {name: total / max(count, 1.0) for name, (total, count, _) in losses}
+        weighted = [total / max(count, 1.0) for _, (_, count, total) in losses]
+        return {"loss": sum(weighted), **(means if len(means) > 1 else {})}
 
     # Weights
 
@@ -311,10 +316,10 @@ class Trainer:
             "average": [variable.numpy() for variable in self.average],
             "state": [tensor.numpy() for tensor in tf.nest.flatten(self.state or ())],
         }
-        checkpoints.save(self.folder / "checkpoints" / "last.npz", groups, self.progress)
+        checkpoints.save(self.folder / CHECKPOINTS / LAST, groups, self.progress)
 
     def _restore(self) -> None:
-        path = self.folder / "checkpoints" / "last.npz"
+        path = self.folder / CHECKPOINTS / LAST
         if not path.exists():
             return
         groups, self.progress = checkpoints.load(path)
@@ -326,7 +331,7 @@ class Trainer:
         if arrays := groups.get("state"):
             state = self.task.initial_state(self.model, arrays[0].shape[0])
             self.state = tf.nest.pack_sequence_as(state, [tf.constant(array) for array in arrays])
-        history = self.folder / "history.jsonl"
+        history = self.folder / HISTORY
         if history.exists():
             lines = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
             self.history = [line for line in lines if line["epoch"] <= self.progress.epoch]

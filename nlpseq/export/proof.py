@@ -1,20 +1,23 @@
-"""The proof that goes with an exported file: examples to replay, milliseconds, memory."""
+"""The proof that goes with an exported file: the same questions to it and to the model, examples to replay, costs."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nlpseq.export.inspection import ExportError
-from nlpseq.runtime.exported import ExportedModel, decoded, encoded
-from nlpseq.tasks.base import Program, Signature
+from nlpseq.programs.program import Program, Signature
+from nlpseq.runtime.backend import Backend, decoded, encoded
+from nlpseq.runtime.predictor import Predictor
+from nlpseq.runtime.questions import Answer, Question
+from nlpseq.runtime.streaming import ordered_map
 
 _EDGE_TEXTS = ("", "a", "Ça va, naïve Zoë? 東京 🙂", "one\ttwo\nthree", "x" * 40)
 _GOLDEN_TEXTS = 6  # of the validation part
@@ -25,8 +28,8 @@ _ENOUGH = 1000  # examples of which a tolerance is meant
 _COST = """
 import json, resource, statistics, sys, time
 from pathlib import Path
-from nlpseq.runtime.exported import ExportedModel
-model = ExportedModel(Path(sys.argv[1]))
+from nlpseq.runtime.litert import ExportedFile
+model = ExportedFile(Path(sys.argv[1]))
 request = json.load(sys.stdin)
 answers = {}
 for signature, (texts, numbers) in request.items():
@@ -45,25 +48,55 @@ print(json.dumps({"milliseconds": answers, "peak_memory_bytes": peak}))
 """
 
 
-@dataclass(frozen=True)
-class Tolerance:
-    """How much of a metric a file may lose against the Keras model.
+def allowed_loss(tolerance: float, questions: int) -> float:
+    """How much of its metric a file may lose, on so many questions.
 
-    Attributes:
-        allowed: of the metric.
-        examples: that it was measured on.
+    It is wider in proportion for few: three other labels are 0.3 points of 1,000 and 3 points of 100.
     """
-
-    allowed: float
-    examples: int
-
-    @classmethod
-    def for_examples(cls, tolerance: float, examples: int) -> Tolerance:
-        """Wider in proportion for few examples: three other labels are 0.3 points of 1,000 and 3 points of 100."""
-        return cls(tolerance * max(1.0, _ENOUGH / max(examples, 1)), examples)
+    return tolerance * max(1.0, _ENOUGH / max(questions, 1))
 
 
-def golden_examples(model: ExportedModel, program: Program, texts: Sequence[str]) -> list[dict[str, Any]]:
+def answers(predictor: Predictor, questions: Sequence[Question], jobs: int, track: Any) -> list[Answer]:
+    """What an exported file says, asked by so many threads, with a bar."""
+    in_order = ordered_map(predictor.answer, questions, jobs)
+    return [next(in_order) for _ in track(questions, "asking the file")]
+
+
+def fair_sample(questions: Sequence[Question], count: int | None) -> list[Question]:
+    """So many of the questions, in their order: those whose hashes are smallest, whatever the order says."""
+    if count is None or len(questions) <= count:
+        return list(questions)
+
+    def hashed(index: int) -> bytes:
+        question = questions[index]
+        content = f"{question.context}\0{question.text}".encode("utf-8", "replace")
+        return hashlib.blake2b(content, digest_size=8, person=b"proof").digest()
+
+    chosen = sorted(range(len(questions)), key=lambda index: (hashed(index), index))[:count]
+    return [questions[index] for index in sorted(chosen)]
+
+
+def differences(expected: Sequence[Answer], found: Sequence[Answer]) -> dict[str, float]:
+    """How far two lists of answers to the same questions are apart.
+
+    Returns:
+        equal_texts: the part of the answers that say the same.
+        max_difference, mean_difference: between their numbers, of each answer the largest, where they say the same.
+    """
+    pairs = list(zip(expected, found, strict=True))
+    apart = [
+        max((abs(value - other.numbers[name]) for name, value in one.numbers.items()), default=0.0)
+        for one, other in pairs
+        if one.text == other.text
+    ]
+    return {
+        "equal_texts": len(apart) / max(len(pairs), 1),
+        "max_difference": max(apart, default=0.0),
+        "mean_difference": float(np.mean(apart)) if apart else 0.0,
+    }
+
+
+def golden_examples(model: Backend, program: Program, texts: Sequence[str]) -> list[dict[str, Any]]:
     """Inputs with what the file makes of them, texts as strings, for ``nlpseq verify``.
 
     Args:

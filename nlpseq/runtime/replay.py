@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlpseq.errors import UserError
-from nlpseq.runtime.exported import ExportedModel, decoded, encoded
+from nlpseq.runtime.backend import Backend, decoded, encoded
 
 TOLERANCE = 1e-3  # of numbers; texts and ids must be equal
 
@@ -28,14 +28,14 @@ class Replayed:
     differences: tuple[str, ...]
 
 
-def replay(model: ExportedModel) -> Iterator[Replayed]:
+def replay(model: Backend) -> Iterator[Replayed]:
     """Calls the model with each of its examples.
 
     Raises:
         UserError: the file holds no examples, or one that is not understood.
     """
     if not model.metadata.golden:
-        raise UserError(f"{model.file}: holds no examples to replay: export the model again")
+        raise UserError(f"{model.name}: holds no examples to replay: export the model again")
     for number, example in enumerate(model.metadata.golden, start=1):
         try:
             signature, inputs, expected = example["signature"], dict(example["inputs"]), example["outputs"]
@@ -46,7 +46,7 @@ def replay(model: ExportedModel) -> Iterator[Replayed]:
             differences = [_difference(name, outputs[name], value) for name, value in expected.items()]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
-                f"{model.file}: its example {number} is not understood: export it again ({error})"
+                f"{model.name}: its example {number} is not understood: export it again ({error})"
             ) from None
         yield Replayed(given, tuple(difference for difference in differences if difference))
 

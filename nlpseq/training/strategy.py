@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import tensorflow as tf
+
+from nlpseq.cores import available_cores
 
 
 def make_strategy(replicas: int) -> tf.distribute.Strategy:
@@ -33,8 +33,3 @@ def make_strategy(replicas: int) -> tf.distribute.Strategy:
     if wanted == 1:
         return tf.distribute.OneDeviceStrategy("CPU:0")
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(wanted)])
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from nlpseq.report.comparison import CellResult
-from nlpseq.tasks.base import Vocabulary
-from nlpseq.tasks.char_lm import CharacterLanguageModelling, Config, LanguageModel
-from nlpseq.training.devices import make_strategy
+from nlpseq.networks.language_model import LanguageModel
+from nlpseq.report.cell_comparison import CellResult
+from nlpseq.tasks.base import Task, Trained
+from nlpseq.tasks.char_lm import CharacterLanguageModelling
+from nlpseq.text.vocabulary import Vocabulary
+from nlpseq.training.strategy import make_strategy
 
 _LEARNING_RATE = 3e-3
 _CLIP_NORM = 1.0
@@ -29,21 +32,17 @@ def compare_cells(data: str, *, steps: int, units: int, seed: int) -> Iterator[C
         units: of the layer.
         seed: of the weights and of the order of the text.
     """
-    config = Config()
-    config.data.train = data
-    config.model.units, config.model.layers, config.model.dropout = units, 1, 0.0
-    config.training.seed = seed
-    task = CharacterLanguageModelling(config)
-    vocabulary = task.fit_vocabulary(task.examples("train"))
+    settings = {"data.train": data, "model.units": units, "model.layers": 1, "model.dropout": 0.0, "training.seed": seed}
+    task = CharacterLanguageModelling(CharacterLanguageModelling.facts.config_type()).with_settings(settings)
+    vocabulary = task.prepare(task.dataset.examples("train"), None).vocabulary
     make_strategy(1)
     for cell in ("rnn", "lstm", "gru"):
-        config.model.cell = cell
-        yield _trained(task, vocabulary, cell, steps)
+        yield _trained(task.with_settings({"model.cell": cell}), vocabulary, cell, steps)
 
 
-def _trained(task: CharacterLanguageModelling, vocabulary: Vocabulary, cell: str, steps: int) -> CellResult:
+def _trained(task: Task[Any], vocabulary: Vocabulary, cell: str, steps: int) -> CellResult:
     keras.utils.set_random_seed(task.config.training.seed)
-    model = task.build_model(vocabulary)
+    model = task.network(vocabulary)
     optimizer = keras.optimizers.Adam(_LEARNING_RATE)
     variables = model.trainable_variables
     optimizer.build(variables)
@@ -75,7 +74,7 @@ def _trained(task: CharacterLanguageModelling, vocabulary: Vocabulary, cell: str
         if index % max(1, steps // _LOSSES) == 0 or index == steps - 1:
             losses.append((index + 1, float(loss)))
     seconds = time.perf_counter() - started
-    valid = task.evaluate(model, vocabulary, task.examples("valid"))
+    valid = task.evaluate(Trained(cell, task, model, vocabulary), task.dataset.examples("valid"))
     return CellResult(
         cell=cell,
         parameters=int(model.count_params()),

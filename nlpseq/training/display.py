@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+Item = TypeVar("Item")
 
 _LINE_SECONDS = 30.0
 
 
 class Display(Protocol):
-    """Where a trainer reports to."""
+    """Where a run reports to."""
 
     def begin(self, epoch: int, epochs: int, examples: int, seen: int) -> None: ...
     def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float | None) -> None: ...
     def end(self, line: str) -> None: ...
     def say(self, line: str) -> None: ...
+    def track(self, items: Sequence[Item], label: str) -> Iterable[Item]: ...
 
 
 class TerminalDisplay:
-    """A tqdm bar an epoch, on stderr."""
+    """A tqdm bar for each epoch, on stderr."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -47,9 +51,16 @@ class TerminalDisplay:
             self._bar.clear()
         print(line, file=sys.stderr, flush=True)
 
+    def track(self, items: Sequence[Item], label: str) -> Iterable[Item]:
+        """The items one by one, with a bar and the time that is left."""
+        from tqdm import tqdm
+
+        form = "{desc} |{bar}| {percentage:3.0f}% {remaining} left"
+        return tqdm(items, desc=label, leave=False, bar_format=form, ncols=100, file=sys.stderr)
+
 
 class LineDisplay:
-    """A line now and then, on stderr."""
+    """A line from time to time, on stderr."""
 
     def __init__(self) -> None:
         self._label, self._examples, self._seen, self._last = "", 0, 0, time.monotonic()
@@ -69,6 +80,15 @@ class LineDisplay:
 
     def say(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
+
+    def track(self, items: Sequence[Item], label: str) -> Iterator[Item]:
+        """The items one by one, with a line from time to time."""
+        self._last = time.monotonic()
+        for index, item in enumerate(items):
+            if time.monotonic() - self._last >= _LINE_SECONDS:
+                self._last = time.monotonic()
+                self.say(f"{label} {100 * index / len(items):3.0f}%")
+            yield item
 
 
 def display() -> Display:

@@ -1,0 +1,84 @@
+"""The model card of a model folder, from what stands in the folder."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nlpseq.atomic_files import write_bytes, write_text
+from nlpseq.errors import UserError
+from nlpseq.model_folder import CARD, CONFIG, CURVES, EXPORTED_FILE, KERAS_MODEL, LOCAL_MODELS, METRICS, PICTURES
+from nlpseq.report.model_card import CardFacts, model_card
+from nlpseq.runtime.litert import ExportedFile
+from nlpseq.runtime.predictor import Predictor, predictor_for
+from nlpseq.tasks.base import Trained
+from nlpseq.version import __version__
+
+_PARTS = ("train", "valid", "test")
+_SHOWN_EXAMPLES, _PICTURED_EXAMPLES = 4, 8
+_CURVES_CAPTION = "Training loss and validation metric over time"
+
+
+def write_card(trained: Trained, folder: Path) -> None:
+    """Writes MODEL_CARD.md and the pictures of what the model looked at.
+
+    Args:
+        trained: the model.
+        folder: with the model's files and metrics.json.
+    """
+    task, card = trained.task, trained.task.facts.card
+    metrics: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    data = task.config.data
+    predictor = _predictor(trained, folder)
+    examples = task.dataset.even_sample("valid", _PICTURED_EXAMPLES)
+    if predictor is not None:
+        for name, content in task.pictures(predictor, examples).items():
+            write_bytes(folder / PICTURES / name, content)
+    captions = {CURVES: _CURVES_CAPTION, **{f"{PICTURES}/{name}": words for name, words in card.captions.items()}}
+    facts = CardFacts(
+        name=folder.name,
+        purpose=task.purpose(trained.vocabulary),
+        version=__version__,
+        created=datetime.now(UTC).date().isoformat(),
+        parameters=int(trained.model.count_params()),
+        is_sample=data.train == "sample",
+        data={**{part: task.dataset.described(part) for part in _PARTS}, "source": data.credit, "licence": data.licence},
+        metrics={part: metrics[part] for part in _PARTS if part in metrics},
+        shown=task.facts.metrics,
+        settings={"decoding": decoding} if (decoding := _in_words(vars(task.config.decoding))) else {},
+        labels=trained.vocabulary.labels,
+        file_bytes={
+            name: (folder / name).stat().st_size for name in (KERAS_MODEL, EXPORTED_FILE) if (folder / name).exists()
+        },
+        training=metrics.get("training", {}),
+        export=metrics.get("export", {}),
+        usage=[card.usage.format(model=shown_name(folder))],
+        making=[f"nlpseq train-task {task.facts.name} --config {folder / CONFIG} --output NEW"],
+        examples=task.demonstration(predictor, examples[:_SHOWN_EXAMPLES]) if predictor is not None else [],
+        verbatim=card.verbatim,
+        pictures={name: words for name, words in captions.items() if (folder / name).exists()},
+        limits=card.limits,
+        notes=metrics.get("notes", {}),
+    )
+    write_text(folder / CARD, model_card(facts))
+
+
+def shown_name(folder: Path) -> str:
+    """What a command calls the model in a folder."""
+    return folder.name if folder.parent == LOCAL_MODELS else str(folder)
+
+
+def _predictor(trained: Trained, folder: Path) -> Predictor | None:
+    """What is shown of the model is what people will use: the file where there is one; None where there is no program."""
+    if (folder / EXPORTED_FILE).exists():
+        return predictor_for(ExportedFile(folder / EXPORTED_FILE))
+    try:
+        return trained.predictor()
+    except UserError:
+        return None
+
+
+def _in_words(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in settings.items())

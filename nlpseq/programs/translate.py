@@ -1,0 +1,160 @@
+"""Translating: tokenizer, encoder, search, detokenizer."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from nlpseq.decoding import Hypotheses, beam_search, greedy_search
+from nlpseq.networks.encoder_decoder import EncoderDecoder, Memory
+from nlpseq.programs.program import Program, Signature
+from nlpseq.text.graph import in_graph
+from nlpseq.text.tokenizers import BOS, EOS, PAD
+from nlpseq.text.vocabulary import Vocabulary
+
+_BYTES_A_PIECE = 8  # of the source; there are four or so, and whoever calls splits a text that has more
+_WRITTEN_BYTES_A_PIECE = 16  # of the longest source
+
+
+class SearchConfig(Protocol):
+    """How translations are searched for.
+
+    Attributes:
+        beam: hypotheses kept; 1 is greedy.
+        length_penalty: exponent; 0 ranks by plain log-probability.
+        longest_factor, longest_extra: pieces of a translation at most, for each piece of the source and in addition.
+    """
+
+    @property
+    def beam(self) -> int: ...
+    @property
+    def length_penalty(self) -> float: ...
+    @property
+    def longest_factor(self) -> float: ...
+    @property
+    def longest_extra(self) -> int: ...
+
+
+def translation_program(
+    network: EncoderDecoder, vocabulary: Vocabulary, config: SearchConfig, limit: int, **stated: Any
+) -> Program:
+    """The signatures ``translate`` and ``translate_greedy``.
+
+    Args:
+        network: trained.
+        vocabulary: tokenizers "source" and "target".
+        config: of the search.
+        limit: pieces of a source at most, the end mark included.
+        stated: further attributes of the :class:`Program`.
+    """
+    source, target = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"]
+    shared = source.digest() == target.digest()
+    read = in_graph(source)
+    write = read if shared else in_graph(target)
+    most_written = int(longest_target(config, limit))
+    sizes = {"N": _BYTES_A_PIECE * limit, "M": _WRITTEN_BYTES_A_PIECE * limit, "S": limit, "T": most_written}
+
+    def translate(text: tf.Tensor, beam: int) -> dict[str, tf.Tensor]:
+        rows = text.shape[0] or tf.shape(text)[0]
+        with tf.name_scope("text"):
+            encoded = read.encode(text, limit - 1)
+        end = EOS * tf.one_hot(encoded.lengths, limit, dtype=tf.int32)
+        source_ids = tf.pad(encoded.ids, [[0, 0], [0, 1]]) + end
+        something = tf.cast(encoded.lengths > 0, tf.int32)  # nothing translates to nothing
+        longest = tf.reduce_max(encoded.lengths) + 1
+        given = tf.reshape(source_ids[:, :longest], [rows, -1])  # the work follows the text, not the buffer
+        memory, states = network.encode(given)
+        most = tf.where(encoded.lengths > 0, longest_target(config, encoded.lengths + 1), 1)
+        # A text's translation does not depend on the others in its batch; one text alone has a plain limit.
+        limits = most[0] if text.shape[0] == 1 else most
+        found = search(network, memory, states, rows, limits, beam, config.length_penalty, n_best=beam)
+        ids = found.ids * something[:, None, None]
+        lengths = tf.reduce_sum(tf.cast(ids != PAD, tf.int32), axis=2)
+        best = ids[:, 0]
+        _, weights, _ = network.decode(previous_pieces(best), states, memory)
+        seen = tf.cast(best != PAD, tf.float32)[:, :, None]
+        ids = _padded(ids, [rows, beam, sizes["T"]])
+        with tf.name_scope("text"):
+            written = write.decode(
+                tf.reshape(ids, [rows * beam, sizes["T"]]), tf.reshape(lengths, [rows * beam]), sizes["M"]
+            )
+        texts = tf.reshape(written.text, [rows, beam, sizes["M"]])
+        outputs = {
+            "text": texts[:, 0],
+            "score": found.scores[:, 0] * tf.cast(something, tf.float32),
+            "alignment": _padded(weights * seen, [rows, sizes["T"], limit]),
+            "ids": ids[:, 0],
+            "source_ids": source_ids * something[:, None],
+            "left_out": encoded.left_out,
+        }
+        if beam > 1:
+            outputs |= {"n_best_text": texts, "n_best_score": found.scores}
+        return outputs
+
+    return Program(
+        signatures=(
+            Signature("translate", lambda text: translate(text, config.beam), {**sizes, "B": config.beam}),
+            Signature("translate_greedy", lambda text: translate(text, 1), sizes),
+        ),
+        pieces=tuple(source.pieces(range(source.vocabulary_size))),
+        target_pieces=() if shared else tuple(target.pieces(range(target.vocabulary_size))),
+        **stated,
+    )
+
+
+def search_function(network: EncoderDecoder, config: SearchConfig, beam: int) -> Any:
+    """A traced function from source ids, int32 [batch, source], to the best :class:`Hypotheses` of each."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
+    def best(source: tf.Tensor) -> Hypotheses:
+        memory, states = network.encode(source)
+        limits = longest_target(config, tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1))
+        return search(network, memory, states, tf.shape(source)[0], limits, beam, config.length_penalty, n_best=1)
+
+    return best
+
+
+def search(
+    network: EncoderDecoder,
+    memory: Memory,
+    states: list[tf.Tensor],
+    rows: tf.Tensor | int,
+    limit: tf.Tensor,
+    beam: int,
+    length_penalty: float,
+    n_best: int,
+) -> Hypotheses:
+    """The best targets for what :meth:`EncoderDecoder.encode` returned.
+
+    Args:
+        limit: int32 [] or [batch], pieces of a target.
+    """
+
+    def step(ids: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        return network.step(memory, ids, states)
+
+    if beam == 1:
+        return greedy_search(step, [state[:, None] for state in states], rows, limit)
+    return beam_search(step, states, rows, limit, beam=beam, length_penalty=length_penalty, n_best=n_best)
+
+
+def previous_pieces(target: tf.Tensor) -> tf.Tensor:
+    """What the decoder has seen before each piece of a target: BOS, then the target but its last. int32 [batch, n]."""
+    return tf.pad(target[:, :-1], [[0, 0], [1, 0]], constant_values=BOS)
+
+
+def longest_target(config: SearchConfig, source_length: Any) -> Any:
+    """Pieces after which decoding gives up, for a source of so many: an int, or int32 [...] for such a tensor."""
+    factor = config.longest_factor
+    if factor.is_integer():
+        return int(factor) * source_length + config.longest_extra
+    if isinstance(source_length, int):
+        return int(factor * source_length) + config.longest_extra
+    return tf.cast(tf.cast(source_length, tf.float32) * factor, tf.int32) + config.longest_extra
+
+
+def _padded(tensor: tf.Tensor, shape: list[Any]) -> tf.Tensor:
+    """With zeros after the last two axes, up to a shape that is known."""
+    after = [[0, size - tf.shape(tensor)[axis]] for axis, size in enumerate(shape) if axis]
+    return tf.reshape(tf.pad(tensor, [[0, 0], *after]), shape)
