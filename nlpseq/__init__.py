@@ -21,6 +21,7 @@ def load(model: str) -> Any:
     Raises:
         nlpseq.errors.UserError: there is no such model, or it is damaged.
     """
-    from nlpseq.runtime.models import load
+    from nlpseq import model_folder
+    from nlpseq.pipeline import loading
 
-    return load(model)
+    return loading.load(model_folder.find(model))

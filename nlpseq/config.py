@@ -127,12 +127,16 @@ def from_toml(config_type: type[Config], path: Path | None, overrides: Iterable[
             together, a file that is not TOML.
     """
     values = [] if path is None else list(_values_of(path, config_type))
-    for override in overrides:
-        name, equals, text = override.partition("=")
-        if not equals:
-            raise UserError(f"--set '{override}': write it as section.key=value, such as training.epochs=3")
-        values.append(_value(name.strip(), _parse(text.strip())))
-    return _with(config_type(), values)
+    return _with(config_type(), [*values, *map(_override, overrides)])
+
+
+def overridden(config: Config, overrides: Iterable[str]) -> Config:
+    """A configuration with other values, each as ``section.key=value``.
+
+    Raises:
+        UserError: as :func:`from_toml`.
+    """
+    return _with(config, map(_override, overrides))
 
 
 def assign(config: Config, name: str, value: Any) -> Config:
@@ -193,6 +197,13 @@ def _values_of(path: Path, config_type: type) -> Iterator[_Value]:
             raise UserError(f"{path}: {_shown(section)} stands outside of a section: sections are {sections}")
         for key, value in table.items():
             yield _Value(section, key, value)
+
+
+def _override(text: str) -> _Value:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set '{text}': write it as section.key=value, such as training.epochs=3")
+    return _value(name.strip(), _parse(value.strip()))
 
 
 def _value(name: str, value: Any) -> _Value:

@@ -61,6 +61,12 @@ def audible_stderr() -> Iterator[None]:
         yield
 
 
+def say(message: str) -> None:
+    """Writes a line to standard error, whatever other threads silence."""
+    with audible_stderr(), contextlib.suppress(OSError):  # it may be closed
+        print(message, file=sys.stderr, flush=True)
+
+
 @contextlib.contextmanager
 def _stderr_into(descriptor: int) -> Iterator[None]:
     with _REDIRECTED:

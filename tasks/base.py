@@ -225,7 +225,9 @@ class Task(abc.ABC, Generic[Config]):
         """
 
     @abc.abstractmethod
-    def score(self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True) -> dict[str, Any]:
+    def score(
+        self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True
+    ) -> dict[str, Any]:
         """Measures answers: values by the keys of ``facts.metrics``; without ``complete`` the first is enough."""
 
     # What a task may say

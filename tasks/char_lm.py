@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Track, Trained, no_track
 
 from nlpseq import metrics
 from nlpseq.config import DataConfig, Section, TaskConfig, TrainingConfig, setting
@@ -30,6 +29,7 @@ from nlpseq.programs.program import Program
 from nlpseq.runtime.generator import Generator
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
+from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Track, Trained, no_track
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer
 from nlpseq.text.vocabulary import Vocabulary
 
@@ -192,7 +192,9 @@ class CharacterLanguageModelling(Task[Config]):
                 answers[place] = Answer("", {"nats_per_character": nats / len(questions[place].text)})
         return [answers[place] for place in range(len(questions))]
 
-    def score(self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True) -> dict[str, Any]:
+    def score(
+        self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True
+    ) -> dict[str, Any]:
         lengths = [len(question.text) for question in questions]
         per_character = [answer.numbers["nats_per_character"] for answer in answers]
         total = sum(nats * length for nats, length in zip(per_character, lengths, strict=True))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained
 
 from nlpseq import metrics
 from nlpseq.config import DataConfig, Section, TaskConfig, TrainingConfig, setting
@@ -25,6 +24,7 @@ from nlpseq.programs.program import Program
 from nlpseq.runtime.classifier import Classifier
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
+from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained
 from nlpseq.text.tokenizers import PAD, SentencePiece
 from nlpseq.text.vocabulary import Vocabulary
 
@@ -196,9 +196,7 @@ class SentimentClassification(Task[Config]):
         return int(np.count_nonzero(sequences[0]))
 
     def program(self, network: RecurrentClassifier, vocabulary: Vocabulary) -> Program:
-        return classification_program(
-            network, vocabulary, self.config.data.max_length, label_names=self._label_names()
-        )
+        return classification_program(network, vocabulary, self.config.data.max_length, label_names=self._label_names())
 
     def ask(self, trained: Trained, questions: Sequence[Question], *, quick: bool = False) -> list[Answer]:
         tokenizer, limit = trained.vocabulary.tokenizers["text"], self.config.data.max_length
@@ -215,7 +213,9 @@ class SentimentClassification(Task[Config]):
                     answers[index] = Answer(trained.vocabulary.labels[int(row.argmax())], numbers)
         return [answers[index] for index in range(len(questions))]
 
-    def score(self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True) -> dict[str, Any]:
+    def score(
+        self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True
+    ) -> dict[str, Any]:
         labels = tuple(answers[0].numbers) if answers else ()
         probabilities = np.array([list(answer.numbers.values()) for answer in answers])
         return metrics.classification_scores(probabilities, _targets(questions, labels), labels)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained
 
 from nlpseq import metrics
 from nlpseq.config import DataConfig, DecodingConfig, Section, TaskConfig, TrainingConfig, setting
@@ -25,6 +24,7 @@ from nlpseq.programs.translate import previous_pieces, search_function, translat
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.translator import Translator
+from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained
 from nlpseq.text.languages import language_name
 from nlpseq.text.segmentation import is_one_sentence, rejoined, segments
 from nlpseq.text.tokenizers import EOS, PAD, SentencePiece
@@ -69,7 +69,9 @@ class TranslationTraining(TrainingConfig):
 
 @dataclass(frozen=True)
 class TranslationDecoding(DecodingConfig):
-    beam: int = setting(4, "hypotheses kept; 1 is greedy: half of the time, about a point of BLEU less", minimum=1, maximum=64)
+    beam: int = setting(
+        4, "hypotheses kept; 1 is greedy: half of the time, about a point of BLEU less", minimum=1, maximum=64
+    )
     length_penalty: float = setting(1.0, "0 prefers short translations (Wu et al. 2016)", minimum=0, maximum=5)
     longest_factor: float = setting(2.0, "pieces of a translation for each of the source ...", minimum=0.1, maximum=10)
     longest_extra: int = setting(10, "... and so many more: there decoding gives up", minimum=1, maximum=1000)
@@ -227,7 +229,9 @@ class TranslationTask(Task[Config]):
             answers.append(Answer(text, {"score": sum(score for _, score in of_parts) / max(len(of_parts), 1)}))
         return answers
 
-    def score(self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True) -> dict[str, Any]:
+    def score(
+        self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True
+    ) -> dict[str, Any]:
         texts, references = [answer.text for answer in answers], [question.expected for question in questions]
         return metrics.translation_scores(texts, references, complete=complete)
 

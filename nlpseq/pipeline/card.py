@@ -44,7 +44,11 @@ def write_card(trained: Trained, folder: Path) -> None:
         created=datetime.now(UTC).date().isoformat(),
         parameters=int(trained.model.count_params()),
         is_sample=data.train == "sample",
-        data={**{part: task.dataset.described(part) for part in _PARTS}, "source": data.credit, "licence": data.licence},
+        data={
+            **{part: task.dataset.described(part) for part in _PARTS},
+            "source": data.credit,
+            "licence": data.licence,
+        },
         metrics={part: metrics[part] for part in _PARTS if part in metrics},
         shown=task.facts.metrics,
         settings={"decoding": decoding} if (decoding := _in_words(vars(task.config.decoding))) else {},

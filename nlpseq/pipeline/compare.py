@@ -32,7 +32,13 @@ def compare_cells(data: str, *, steps: int, units: int, seed: int) -> Iterator[C
         units: of the layer.
         seed: of the weights and of the order of the text.
     """
-    settings = {"data.train": data, "model.units": units, "model.layers": 1, "model.dropout": 0.0, "training.seed": seed}
+    settings = {
+        "data.train": data,
+        "model.units": units,
+        "model.layers": 1,
+        "model.dropout": 0.0,
+        "training.seed": seed,
+    }
     task = CharacterLanguageModelling(CharacterLanguageModelling.facts.config_type()).with_settings(settings)
     vocabulary = task.prepare(task.dataset.examples("train"), None).vocabulary
     make_strategy(1)

@@ -19,7 +19,7 @@ from nlpseq.pipeline.card import write_card
 from nlpseq.programs.program import Program
 from nlpseq.runtime.litert import ExportedFile
 from nlpseq.runtime.predictor import predictor_for
-from nlpseq.runtime.questions import Answer, Question
+from nlpseq.runtime.questions import Answer
 from nlpseq.tasks.base import Trained, asked
 from nlpseq.training.display import Display
 from nlpseq.version import __version__
@@ -115,9 +115,7 @@ class _Proved:
             draft = Path(folder) / EXPORTED_FILE
             draft.write_bytes(attach(content, facts))
             backend = ExportedFile(draft)
-            answers = proof.answers(
-                predictor_for(backend), self._questions, available_cores(), self._display.track
-            )
+            answers = proof.answers(predictor_for(backend), self._questions, available_cores(), self._display.track)
             quality = {"keras": self._quality(self._expected), quantization: self._quality(answers)}
             allowed = self._checked(quality, tolerance)
             facts["golden"] = proof.golden_examples(backend, self._program, texts)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from nlpseq import config as configuration
 from nlpseq import model_folder
 from nlpseq.errors import UserError
 from nlpseq.model_folder import FoundModel, read_config
@@ -86,6 +88,22 @@ def load_trained(found: FoundModel) -> Trained:
 
     vocabulary = Vocabulary.load(found.path)
     return Trained(found.name, task, load_network(file), vocabulary)
+
+
+def with_decoding(trained: Trained, overrides: Iterable[str]) -> Trained:
+    """The model with other settings of how it decodes, each as ``decoding.key=value``.
+
+    Raises:
+        UserError: another section, an unknown key, or a value that is not allowed.
+    """
+    overrides = tuple(overrides)
+    for override in overrides:
+        if not override.startswith("decoding."):
+            raise UserError(f"--set {override}: a trained model can only decode otherwise, such as decoding.beam=2")
+    from nlpseq.tasks.base import Trained
+
+    config = configuration.overridden(trained.task.config, overrides)
+    return Trained(trained.name, type(trained.task)(config), trained.model, trained.vocabulary)
 
 
 def task_of(found: FoundModel) -> Task[Any]:

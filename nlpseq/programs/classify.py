@@ -20,9 +20,7 @@ _BYTES_A_PIECE = 10  # of a longer text, the pieces at both ends fill the model
 _HEAD = 4  # a fourth of a text too long is its beginning; the rest is its end, where a verdict stands
 
 
-def classification_program(
-    network: RecurrentClassifier, vocabulary: Vocabulary, limit: int, **stated: Any
-) -> Program:
+def classification_program(network: RecurrentClassifier, vocabulary: Vocabulary, limit: int, **stated: Any) -> Program:
     """The signature ``classify``.
 
     Args:

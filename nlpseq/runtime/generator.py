@@ -76,9 +76,7 @@ class Generator(Predictor):
 
     def answer(self, question: Question) -> Answer:
         """How probable the text is after its context, which begins a line."""
-        outputs = self.backend.call(
-            _SCORE, encoded(question.context + question.text), context=len(question.context)
-        )
+        outputs = self.backend.call(_SCORE, encoded(question.context + question.text), context=len(question.context))
         return Answer("", {"nats_per_character": outputs["nats"].item() / max(outputs["characters"].item(), 1)})
 
     def score(self, text: str) -> dict[str, float]:

@@ -59,7 +59,11 @@ class Metadata:
     def summary(self) -> dict[str, Any]:
         """The facts that people ask for: all but the names of pieces and the examples."""
         left_out = ("pieces", "target_pieces", "golden")
-        return {attribute.name: getattr(self, attribute.name) for attribute in fields(self) if attribute.name not in left_out}
+        return {
+            attribute.name: getattr(self, attribute.name)
+            for attribute in fields(self)
+            if attribute.name not in left_out
+        }
 
 
 def read(content: bytes, file: str) -> Metadata:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from nlpseq.errors import UserError
 from nlpseq.atomic_files import replaced
+from nlpseq.errors import UserError
 
 
 @dataclass

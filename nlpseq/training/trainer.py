@@ -16,19 +16,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nlpseq.atomic_files import write_text
 from nlpseq.config import TrainingConfig
 from nlpseq.data.cache import Corpus
 from nlpseq.errors import UserError
-from nlpseq.atomic_files import write_text
 from nlpseq.model_folder import BEST, CHECKPOINTS, HISTORY, LAST
 from nlpseq.tasks.base import Task, Trained
 from nlpseq.text.vocabulary import Vocabulary
 from nlpseq.training import checkpoints
 from nlpseq.training.checkpoints import Progress
-from nlpseq.training.strategy import make_strategy
-from nlpseq.training.optimizers import make_optimizer
 from nlpseq.training.display import Display, duration
+from nlpseq.training.optimizers import make_optimizer
 from nlpseq.training.schedules import learning_rate
+from nlpseq.training.strategy import make_strategy
 
 _PREFETCHED_BATCHES = 4
 _AVERAGED_STEPS = 8  # between updates of the averaged weights, which go over all of them on one core
