@@ -91,7 +91,7 @@ def match_names(
     *,
     languages: bool = True,
 ) -> tuple[int | None, ...]:
-    """The position among `names` of each wanted column, None where no name stands for it.
+    """Returns for each wanted column its position among `names`, None where no name stands for it.
 
     Args:
         names: a header's cells, or the keys of an object.
@@ -112,7 +112,7 @@ def match_names(
 def select_columns(
     rows: Iterator[Row], wanted: Sequence[str], option: ColumnOption, file: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yields of every row its line and the wanted cells, without the header.
+    """Yields the line and the wanted cells of every row after the header.
 
     Raises:
         UserError: nothing tells which column is which, or `--columns` names a column that is not there.
@@ -134,7 +134,7 @@ def select_columns(
 def select_keys(
     objects: Iterator[tuple[int, Mapping[str, object]]], wanted: Sequence[str], option: ColumnOption, file: str
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yields of every JSON object its line and the wanted values, as text; the first object decides the keys.
+    """Yields the line and the wanted values of every JSON object, as text. The first object decides the keys.
 
     Raises:
         UserError: `--columns` gives names in order.

@@ -55,7 +55,7 @@ class Source:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The files as messages call them."""
+        """The names of the files in messages."""
         return tuple(map(printable, self.files))
 
 
@@ -162,8 +162,10 @@ def described(spec: str, part: Part) -> str:
 
 
 def fingerprint(spec: str, part: Part = "train", sample: Callable[[], Rows] | None = None) -> str:
-    """Hex BLAKE2b that changes with the content: the files' kind and bytes, a TFDS split's name, version and sizes, or
-    the sample's rows. Which columns are read is not in it.
+    """Returns a hex BLAKE2b that changes with the content.
+
+    It covers the kind and the bytes of files, the name, version and sizes of a TFDS split, or the rows of the sample;
+    not which columns are read.
 
     Raises:
         UserError: no such data or split.
@@ -291,7 +293,7 @@ def _bundled(sample: Callable[[], Rows] | None) -> Rows:
 
 
 def _sniff_delimiter(path: Path, name: str, columns: tuple[str, ...], option: ColumnOption) -> str:
-    """Comma, unless the first row is a header, or has columns enough, by semicolons only."""
+    """Comma, unless only semicolons make a header, or enough columns, of the first row."""
     comma, semicolon = (_first_row(path, name, delimiter) for delimiter in ",;")
     is_header = [complete(match_names(row, columns, option.by_name)) is not None for row in (comma, semicolon)]
     if any(is_header):

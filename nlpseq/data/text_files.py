@@ -36,7 +36,7 @@ def opened(path: Path, name: str) -> Iterator[io.BufferedReader]:
 
     Raises:
         UserError: the file cannot be opened.
-        DataError: it is UTF-16, or compressed without saying so, or a damaged .gz.
+        DataError: it is UTF-16, or compressed under another name, or a damaged .gz.
     """
     try:
         with _open(path) as stream:
@@ -120,7 +120,7 @@ def read_blocks(path: Path, name: str) -> Iterator[str]:
 
 
 def read_tsv(path: Path, name: str, max_characters: int | None) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line, cells) of the lines that are not blank; quotes mean nothing."""
+    """Yields (line, cells) of the lines that are not blank. Quotes have no meaning here."""
     for line, text in read_lines(path, name, max_characters):
         if text.strip():
             yield line, text.split("\t")
@@ -173,10 +173,10 @@ def read_jsonl(path: Path, name: str, max_characters: int | None) -> Iterator[tu
 def read_parallel(
     paths: tuple[Path, Path], names: tuple[str, str], max_characters: int | None
 ) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Yields (line, (source, target)) of two files parallel by line, without the lines blank on either side.
+    """Yields (line, (source, target)) of two parallel files, without the lines that are blank in one of them.
 
     Raises:
-        DataError: one file goes on where the other has ended; blank lines at its end do not count.
+        DataError: the files differ in their number of lines; blank lines at the end do not count.
     """
     sides = [read_lines(path, name, max_characters) for path, name in zip(paths, names, strict=True)]
     counts = [0, 0]
@@ -198,7 +198,7 @@ def read_parallel(
 
 
 def fingerprint(kind: str, paths: tuple[Path, ...], names: tuple[str, ...]) -> str:
-    """Hex BLAKE2b of what kind of files these are, and of their bytes as they are on the disk.
+    """Returns the hex BLAKE2b of the kind of the files, and of their bytes on the disk.
 
     Raises:
         UserError: a file cannot be read.

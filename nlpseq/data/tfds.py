@@ -64,7 +64,7 @@ def split_name(spec: str, part: str) -> str:
 
 
 def fingerprint(spec: str, part: str) -> str:
-    """Hex BLAKE2b of the dataset's full name with config and version, the split and its sizes.
+    """Returns the hex BLAKE2b of the full name with config and version, of the split and of its sizes.
 
     Raises:
         UserError: no such dataset or split, or no network to fetch it.
@@ -76,7 +76,7 @@ def fingerprint(spec: str, part: str) -> str:
 
 
 def any_reachable(urls: Iterable[str], timeout_s: float = 5.0) -> bool:
-    """Whether a server of the urls answers in time, through a proxy if one is set; waits no longer, even for DNS."""
+    """Whether one of the servers answers in time, through a proxy if one is set. Not even DNS makes it wait longer."""
     one_each = {urllib.parse.urlsplit(url).netloc: url for url in urls}
     answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
     for url in one_each.values():
@@ -136,7 +136,7 @@ def _similar(name: str, known: list[str]) -> str:
 
 
 def _prepare(spec: str, builder: Any) -> None:
-    """Downloads and prepares the dataset, once sure that there is a network: offline, TFDS would retry for minutes."""
+    """Downloads and prepares the dataset after a look at the network: without one, TFDS would retry for minutes."""
     if not any_reachable(builder.url_infos or [STORAGE_URL]):
         raise UserError(
             f"{spec} is not on this machine (looked in {builder.data_dir}), and the network or the dataset's server "
@@ -177,7 +177,7 @@ def _splits(builder: Any) -> str:
 
 
 def _feature_names(spec: str, info: Any, columns: Sequence[str], option: ColumnOption) -> tuple[str, ...]:
-    """The dataset's names for the columns: by `--columns`, by header aliases, by what the dataset says of itself."""
+    """The features that are the columns, by `--columns`, by usual names, or by the supervised keys."""
     if option.in_order:
         example = ",".join(f"{column}=NAME" for column in columns)
         raise UserError(f"{spec}: features have names: use --columns {example} instead of names in order")
@@ -199,14 +199,14 @@ def _feature_names(spec: str, info: Any, columns: Sequence[str], option: ColumnO
 
 
 def _features(info: Any) -> dict[str, Any]:
-    """The features by name; none of a dataset whose examples are no dictionaries."""
+    """The features by name. A dataset whose examples are no dictionaries has none."""
     import tensorflow_datasets as tfds
 
     return dict(info.features.items()) if isinstance(info.features, tfds.features.FeaturesDict) else {}
 
 
 def _direction(info: Any) -> tuple[str, ...] | None:
-    """Source and target of a dataset of two texts: what it is supervised by, usual names, or its config's name."""
+    """Source and target of two texts, by the supervised keys, by usual names, or by the name of the config."""
     import tensorflow_datasets as tfds
 
     texts = sorted(name for name, feature in _features(info).items() if isinstance(feature, tfds.features.Text))
@@ -247,7 +247,7 @@ def _examples(builder: Any, split: str) -> Iterator[dict[str, Any]]:
 
 
 def _hides_labels(builder: Any, split: str) -> bool:
-    """Whether the classes of the split are withheld, as in the tests of GLUE: they are -1."""
+    """Whether the labels of the split are withheld: in the test splits of GLUE they are -1."""
     import tensorflow_datasets as tfds
 
     classes = [

@@ -1,5 +1,6 @@
 """The cache of encoded corpora: right, made once, and never half-made, whatever ends or interrupts a process."""
 
+import errno
 import itertools
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -204,6 +206,14 @@ def test_two_processes_at_once_both_get_the_right_data(folder: Path) -> None:
     assert list(folder.iterdir()) == [corpus.folder]
 
 
+def test_who_comes_second_takes_what_is_there() -> None:
+    def encode(notes: dict[str, int]) -> Iterator[Example]:
+        cached_corpus(("key",), ("text",), encoding([([4],)]))  # another one is done before this one
+        yield ([5],)
+
+    assert contents(cached_corpus(("key",), ("text",), encode)) == [([4],)]
+
+
 def test_folder_without_its_facts_is_built_again() -> None:
     # A kill while an old corpus is being removed leaves this.
     corpus = cached_corpus(("key",), ("text",), encoding([([4],)]))
@@ -332,6 +342,15 @@ def test_a_place_where_no_cache_can_be(place: str, tmp_path: Path, monkeypatch: 
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("NLPSEQ_CACHE", str(tmp_path / place))
     with pytest.raises(UserError, match=r"^the cache cannot be in .*: let the environment variable NLPSEQ_CACHE name"):
+        cached_corpus(("key",), ("text",), never)
+
+
+def test_a_full_disk_is_no_matter_of_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**options: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(OSError, match="No space left"):
         cached_corpus(("key",), ("text",), never)
 
 

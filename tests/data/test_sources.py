@@ -432,6 +432,13 @@ def test_a_folder_and_an_unknown_extension(write: Write) -> None:
     assert error_of(write("a", "x")).startswith("'a' has the extension '', which")
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file of Linux that cannot be read")
+def test_a_file_that_cannot_be_read() -> None:
+    for read in (lambda spec: list(read_text(spec)), fingerprint):
+        with pytest.raises(UserError, match=r"^cannot read '/proc/self/mem': Input/output error$"):
+            read("/proc/self/mem")
+
+
 def test_home_folder(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     write("a.tsv", "text\tlabel\ngood\t1\n")

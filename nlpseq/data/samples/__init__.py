@@ -6,5 +6,5 @@ from importlib import resources
 
 
 def stories() -> str:
-    """The text for the character language model."""
+    """Returns the text for the character language model."""
     return resources.files(__package__).joinpath("stories.txt").read_text(encoding="utf-8")
