@@ -1,9 +1,5 @@
-"""Dropout: its rate, its scale, its masks over time and across replicas."""
+"""Dropout: its rate, its scale, and its masks over time. test_replicas.py has those of a strategy."""
 
-import json
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import keras
@@ -101,46 +97,3 @@ def test_is_saved_and_loaded(tmp_path: Path) -> None:
     layer = keras.models.load_model(tmp_path / "model.keras").get_layer("dropout")
     assert isinstance(layer, Dropout)
     assert (layer.rate, layer.over_time, layer.seed) == (0.25, True, 9)
-
-
-# Logical devices must be set up before TensorFlow starts, hence another process.
-REPLICAS = textwrap.dedent(
-    """
-    import json
-    import tensorflow as tf
-
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-    )
-    from nlpseq.layers.dropout import Dropout
-
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
-        layer = Dropout(0.5, seed=1)
-
-    @tf.function
-    def step():
-        return strategy.run(lambda: layer(tf.ones([16, 16]), training=True))
-
-    calls = [strategy.experimental_local_results(step()) for _ in range(2)]
-    print(json.dumps([[value.numpy().tolist() for value in values] for values in calls]))
-    """
-)
-
-
-def test_replicas_draw_different_masks_and_every_run_the_same_ones() -> None:
-    runs = [
-        subprocess.Popen([sys.executable, "-c", REPLICAS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    outputs = [run.communicate(timeout=120) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], outputs[0][1]
-    masks, again = (np.array(json.loads(output.splitlines()[-1])) for output, _ in outputs)
-    assert masks.shape == (2, 2, 16, 16)
-    assert set(np.unique(masks)) == {0.0, 2.0}
-    by_call_and_replica = masks.reshape(4, -1)
-    # Masks that have nothing to do with each other agree in half of the places.
-    for one in range(4):
-        for other in range(one):
-            assert 0.3 < (by_call_and_replica[one] == by_call_and_replica[other]).mean() < 0.7
-    np.testing.assert_array_equal(masks, again)
