@@ -150,7 +150,9 @@ class SentencePiece(Tokenizer):
             if not model:  # the library takes this for "no model given"
                 raise RuntimeError("empty")
             self._processor = library.SentencePieceProcessor(model_proto=model)
-        except RuntimeError:
+            self.vocabulary_size = self._processor.vocab_size()
+            self.pieces(range(self.vocabulary_size))  # fails here, not later, where a piece is not UTF-8
+        except (RuntimeError, UnicodeDecodeError):
             raise UserError("the tokeniser file is not a SentencePiece model: is it damaged?") from None
         library_ids = [getattr(self._processor, f"{name}_id")() for name in ("pad", "unk", "bos", "eos")]
         if library_ids != [PAD, UNKNOWN, BOS, EOS]:
@@ -159,7 +161,6 @@ class SentencePiece(Tokenizer):
                 f"train it with {[PAD, UNKNOWN, BOS, EOS]}"
             )
         self._model = model
-        self.vocabulary_size = self._processor.vocab_size()
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary_size: int, normalization: str = "nmt_nfkc") -> SentencePiece:

@@ -26,7 +26,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from nlpseq.data.samples import phrasebook
-from nlpseq.text.in_graph import GraphTokenizer, in_graph
+from nlpseq.text.graph import GraphTokenizer, in_graph
 from nlpseq.text.tokenizers import UNKNOWN, Characters, SentencePiece, Tokenizer
 
 BUFFER = 640  # bytes of a text, in and out: several windows

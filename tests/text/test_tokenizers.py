@@ -1,5 +1,6 @@
 """Tokenisers against Unicode at large and against the SentencePiece library."""
 
+import io
 import itertools
 import json
 import zlib
@@ -52,10 +53,6 @@ def identity() -> SentencePiece:
     return SentencePiece.train(SENTENCES, 300, normalization="identity")
 
 
-def is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 # Any text
 
 
@@ -73,7 +70,7 @@ def test_characters_give_any_text_back(text: str, characters: Characters) -> Non
 def test_lone_surrogates_cost_only_themselves(text: str, characters: Characters) -> None:
     ids = characters.encode(text)
     assert all(4 <= index < characters.vocabulary_size for index in ids)
-    assert characters.decode(ids) == text.encode("utf-8", "replace").decode()
+    assert characters.decode(ids) == "".join("\ufffd" if "\ud800" <= part <= "\udfff" else part for part in text)
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)
@@ -81,6 +78,13 @@ def test_lone_surrogates_cost_only_themselves(text: str, characters: Characters)
 def test_pieces_of_any_text_are_never_reserved(text: str, pieces: SentencePiece) -> None:
     ids = pieces.encode(text)
     assert all(4 <= index < pieces.vocabulary_size for index in ids)
+
+
+def test_a_lone_surrogate_is_the_replacement_character(characters: Characters, identity: SentencePiece) -> None:
+    for tokenizer in (characters, identity):
+        ids = tokenizer.encode("the \ud83d river")
+        assert ids == tokenizer.encode("the \ufffd river")
+        assert tokenizer.decode(ids) == "the \ufffd river"
 
 
 @settings(deadline=None, max_examples=300, derandomize=True)
@@ -139,11 +143,17 @@ def test_characters_learn_the_most_frequent_in_code_point_order() -> None:
     assert Characters.train([], 10).vocabulary_size == 260
 
 
-def test_characters_never_learn_a_lone_surrogate() -> None:
-    tokenizer = Characters.train(["\ud800\ud800\ud800a"], 10)
-    assert tokenizer.characters == ["a"]
-    assert tokenizer.encode("\ud800") == [4 + ord("?")]
-    tokenizer.to_bytes().decode("utf-8")
+def test_a_lone_surrogate_is_learnt_as_the_replacement_character() -> None:
+    tokenizer = Characters.train(["\ud800\ud801\udfffa"], 10)
+    assert tokenizer.characters == ["a", "\ufffd"]
+    assert tokenizer.encode("\ud802a") == [261, 260]
+    assert tokenizer.to_bytes().decode("utf-8")
+
+
+@pytest.mark.parametrize("characters", [["ab"], [""], ["a", "b", "a"], ["\ud800"], [5]])
+def test_what_is_no_vocabulary_of_characters_is_refused(characters: list[str]) -> None:
+    with pytest.raises(ValueError, match="each character once"):
+        Characters(characters)
 
 
 @pytest.mark.parametrize("index", range(4))
@@ -165,7 +175,7 @@ def test_training_is_deterministic() -> None:
 def test_reserved_ids_are_the_librarys_too(pieces: SentencePiece) -> None:
     library = sentencepiece.SentencePieceProcessor(model_proto=pieces.to_bytes())
     assert (library.pad_id(), library.unk_id(), library.bos_id(), library.eos_id()) == (0, 1, 2, 3)
-    assert (tokenizers.PAD, tokenizers.UNKNOWN, tokenizers.BEGIN, tokenizers.END) == (0, 1, 2, 3)
+    assert (tokenizers.PAD, tokenizers.UNKNOWN, tokenizers.BOS, tokenizers.EOS) == (0, 1, 2, 3)
     assert library.vocab_size() == pieces.vocabulary_size
 
 
@@ -295,6 +305,12 @@ def test_any_characters_are_stored(alphabet: list[str], tmp_path_factory: pytest
     assert again.characters == alphabet
 
 
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "text.model").mkdir()
+    with pytest.raises(UserError, match=r"text\.model: cannot be read: Is a directory"):
+        load(tmp_path, "text")
+
+
 def test_missing_tokeniser(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the tokeniser 'source' is missing"):
         load(tmp_path, "source")
@@ -309,6 +325,14 @@ def test_missing_tokeniser(tmp_path: Path) -> None:
         b"null",
         b"{}",
         b'{"characters": 5}',
+        b'{"characters": "ab"}',
+        b'{"characters": {"a": 1}}',
+        b'{"characters": ["a", 5]}',
+        b'{"characters": ["a", "a"]}',
+        b'{"characters": ["a", "\\ud800"]}',
+        b'{"characters": ["a", null]}',
+        b'{"characters": [' + b"9" * 5_000 + b"]}",
+        b"[" * 100_000,
         b"\xff\xfe",
         json.dumps({"characters": ["a", "b"]}).encode()[:-3],
     ],
@@ -322,6 +346,24 @@ def test_damaged_character_file(content: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x00" * 100, b"{}"])
 def test_damaged_sentencepiece_file(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "text.model").write_bytes(content)
+    with pytest.raises(UserError, match=r"text\.model: .*damaged"):
+        load(tmp_path, "text")
+
+
+def test_a_sentencepiece_model_with_other_reserved_ids(tmp_path: Path) -> None:
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(SENTENCES), model_writer=model, vocab_size=60, hard_vocab_limit=False, minloglevel=2
+    )
+    (tmp_path / "text.model").write_bytes(model.getvalue())
+    with pytest.raises(UserError, match=r"text\.model: .* has the ids \[-1, 0, 1, 2\] for padding.*\[0, 1, 2, 3\]"):
+        load(tmp_path, "text")
+
+
+def test_a_sentencepiece_model_with_a_piece_that_is_not_utf8(pieces: SentencePiece, tmp_path: Path) -> None:
+    model = pieces.to_bytes()
+    at = model.index("▁".encode())
+    (tmp_path / "text.model").write_bytes(model[:at] + b"\xff" + model[at + 1 :])
     with pytest.raises(UserError, match=r"text\.model: .*damaged"):
         load(tmp_path, "text")
 

@@ -43,7 +43,7 @@ class CharactersGraph(GraphTokenizer):
         )
         return Encoded(ids, counts[:, 0], (total - counts + lengths - read)[:, 0])
 
-    def spelling(self, ids: tf.Tensor, present: tf.Tensor) -> Spelling:
+    def _spelling(self, ids: tf.Tensor, present: tf.Tensor) -> Spelling:
         is_byte = present * tf.cast((ids >= FIRST_BYTE) & (ids < FIRST_BYTE + 256), tf.int32)
         lengths = present * look_up(self._lengths, ids)
         return Spelling(look_up(self._starts, ids), lengths, is_byte, None, self._bytes)

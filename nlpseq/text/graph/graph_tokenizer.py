@@ -80,7 +80,7 @@ class GraphTokenizer(abc.ABC):
         """
         count = ids.shape[1]
         present = tf.cast(tf.range(count)[None] < lengths[:, None], tf.int32)
-        spelt = self.spelling(ids * present, present)
+        spelt = self._spelling(ids * present, present)
         ends = tf.cumsum(spelt.lengths, axis=1)
         starts = ends - spelt.lengths
         total = ends[:, -1:]
@@ -100,7 +100,7 @@ class GraphTokenizer(abc.ABC):
         return Decoded(tf.cast(text, tf.uint8), end[:, 0], left_out[:, 0])
 
     @abc.abstractmethod
-    def spelling(self, ids: tf.Tensor, present: tf.Tensor) -> Spelling:
+    def _spelling(self, ids: tf.Tensor, present: tf.Tensor) -> Spelling:
         """Says how ids int32 [batch, n] are spelt; only those where ``present`` is 1 count."""
 
 

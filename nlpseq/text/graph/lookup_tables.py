@@ -53,12 +53,13 @@ def _shared(values: list[int]) -> tuple[list[int], list[int]]:
 
 @dataclass(frozen=True)
 class DoubleArray:
-    """The edges of an automaton, as a double array (Aoe 1989, "An efficient digital search algorithm by using a
-    double-array structure").
+    """The edges of an automaton, as a double array.
 
     A state is an offset, and its edge by symbol s is cell ``offset + s``. The edge exists if ``symbols[cell] == s``.
     Others store the state that an edge leaves, which takes twice the space. The symbol is enough, because no two states
     share an offset. Offset 0 is the state without edges.
+
+    Source: Aoe 1989, "An efficient digital search algorithm by using a double-array structure".
 
     Attributes:
         symbols: int32 [cells], the symbol of the edge in this cell, or a number above all symbols where there is none.

@@ -300,7 +300,7 @@ class SentencePieceGraph(GraphTokenizer):
         )
         return ends, count
 
-    def spelling(self, ids: tf.Tensor, present: tf.Tensor) -> Spelling:
+    def _spelling(self, ids: tf.Tensor, present: tf.Tensor) -> Spelling:
         spellings = self._spellings
         kind = look_up(spellings.kinds, ids)
         begins = present * look_up(spellings.begins, kind)

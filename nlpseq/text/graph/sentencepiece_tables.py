@@ -99,7 +99,7 @@ class SpellingTables:
         spelling: uint8, bytes.
         kinds: int32 [vocabulary], the kind of the id, for the tables that follow.
         is_byte: int32 [kinds], 1 for an id that is one byte of a character.
-        breaks: int32 [kinds], 1 for an id that bytes before it and after it do not form a character across.
+        breaks: int32 [kinds], 1 for an id that separates the bytes before it from those after it.
         leading: int32 [kinds], bytes to leave out where the id is the first of a text.
         begins: int32 [kinds], 1 if the next id is no longer the first of the text.
     """

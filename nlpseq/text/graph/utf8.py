@@ -26,7 +26,6 @@ _NO_BYTE = 256  # stands for the places behind a buffer
 (_DONE_1, _DONE_2, _DONE_3, _DONE_4, _BROKEN_1, _BROKEN_2, _BROKEN_3, _CUT) = range(8)
 (_1_OF_2, _AFTER_E0, _2_OF_3, _AFTER_ED, _AFTER_F0, _3_OF_4, _AFTER_F4, _1_OF_3, _2_OF_4, _1_OF_4) = range(8, 18)
 _STATES = 18
-_LONGEST_CONSTANT = 256  # numbers that one might as well store as make
 
 
 class Utf8(NamedTuple):
@@ -53,7 +52,8 @@ def read_utf8(text: tf.Tensor, end: tf.Tensor, *, maximal_subparts: bool, runs: 
     All bytes are read at once, each as if a character started there.
 
     Args:
-        text: int32 [batch, n + 3], bytes, or _NO_BYTE behind the buffer. No character starts at the last three.
+        text: int32 [batch, n + 3], bytes, or 256 for places behind the buffer. A character may end in the last three
+            places, but not start there.
         end: int32 [batch, 1], the number of bytes that are text.
         maximal_subparts: how malformed parts are counted. True: the good start of a character is one part, as in Python
             and the browser. False: each byte is a part, as in SentencePiece.
