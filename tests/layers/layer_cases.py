@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from nlpseq.layers import GRU, LSTM, RNN, Regularization
 from tests.layers import normalized_reference, reference
@@ -128,3 +130,22 @@ def assert_close(ours: list[Any], theirs: list[Any], tolerance: float = 1e-5) ->
     """Equal within the tolerance, which counts from an array's largest value or 1."""
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, other, rtol=tolerance, atol=tolerance * max(1, np.abs(other).max()))
+
+
+def in_tflite(function: Callable[[tf.Tensor], tf.Tensor], spec: tf.TensorSpec) -> Callable[[tf.Tensor], np.ndarray]:
+    """The function of one tensor, converted to TensorFlow Lite's builtin operators, variables as constants."""
+    traced = tf.function(function, autograph=False).get_concrete_function(spec)
+    frozen = convert_variables_to_constants_v2(traced, lower_control_flow=False)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    interpreter = Interpreter(model_content=converter.convert())
+
+    def run(values: tf.Tensor) -> np.ndarray:
+        place = interpreter.get_input_details()[0]["index"]
+        interpreter.resize_tensor_input(place, values.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(place, values)
+        interpreter.invoke()
+        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+    return run

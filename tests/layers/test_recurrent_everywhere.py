@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter
 
 from nlpseq.layers import LSTM, Bidirectional
 from tests.layers.layer_cases import (
@@ -23,6 +22,7 @@ from tests.layers.layer_cases import (
     MASKS,
     TIME,
     assert_close,
+    in_tflite,
     make,
     options_of,
     regularized,
@@ -76,6 +76,7 @@ def test_xla_equals_plain(name: str, regularization: str) -> None:
     sequence, mask = tensor(BATCH, TIME, FEATURES), None if regularization == "plain" else MASKS["inside"]
     results = []
     for jit in (True, False):
+        keras.utils.set_random_seed(3)
         layer = layer_of(name, regularization)
         weights = [weight.value for weight in layer.trainable_weights]
 
@@ -86,7 +87,6 @@ def test_xla_equals_plain(name: str, regularization: str) -> None:
                 loss = tf.add_n([tf.reduce_sum(tf.sin(result)) for result in results])
             return list(results) + tape.gradient(loss, [sequence, *weights])
 
-        keras.utils.set_random_seed(3)
         results.append([np.array(value) for value in tf.function(run, jit_compile=jit)()])
     assert_close(*results, 1e-5 if regularization == "plain" else 1e-4)
 
@@ -140,7 +140,7 @@ def test_model_trains_under_fit_saves_and_loads(tmp_path: Path) -> None:
     losses: list[float] = []
     for jit in (False, True):
         model.compile(keras.optimizers.Adam(0.02), "mse", jit_compile=jit)
-        losses += model.fit(inputs, targets, epochs=6, verbose=0).history["loss"]
+        losses += model.fit(inputs, targets, epochs=5, verbose=0).history["loss"]
     assert np.all(np.isfinite(losses))
     assert np.mean(losses[-3:]) < np.mean(losses[:2]) / 2
     model.save(tmp_path / "model.keras")
@@ -151,20 +151,11 @@ def test_model_trains_under_fit_saves_and_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "regularization"),
-    [("rnn-relu", "plain"), ("lstm", "plain"), ("gru-reset-before", "plain"), ("gru", "all")],
+    ("name", "regularization"), [("rnn-relu", "plain"), ("gru-reset-before", "plain"), ("lstm", "all")]
 )
 def test_inference_converts_to_builtin_tflite_operators(name: str, regularization: str) -> None:
     """One file for any length."""
     layer = layer_of(name, regularization)
-    infer = tf.function(lambda sequence: layer(sequence)[0], input_signature=[tf.TensorSpec([1, None, FEATURES])])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([infer.get_concrete_function()], layer)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    interpreter = Interpreter(model_content=converter.convert())
+    infer = in_tflite(lambda sequence: layer(sequence)[0], tf.TensorSpec([1, None, FEATURES]))
     sequence = tensor(1, 9, FEATURES)
-    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], sequence.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sequence)
-    interpreter.invoke()
-    result = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    np.testing.assert_allclose(result, layer(sequence)[0], atol=1e-5)
+    np.testing.assert_allclose(infer(sequence), layer(sequence)[0], atol=1e-5)

@@ -44,9 +44,8 @@ def test_masks_have_their_rates_and_keep_the_expectation() -> None:
 
 
 def test_zoneout_masks_have_their_rates_and_are_fresh_at_every_step() -> None:
-    hidden, cell = (
-        m.numpy() for m in masks(zoneout_hidden=0.2, zoneout_cell=0.6).kept(tf.constant(40), tensor(20, 50))
-    )
+    drawn = masks(zoneout_hidden=0.2, zoneout_cell=0.6).kept(tf.constant(40), tf.zeros([20, 50]))
+    hidden, cell = (kept.numpy() for kept in drawn)
     assert hidden.shape == cell.shape == (40, 20, 50)
     for kept, rate in ((hidden, 0.2), (cell, 0.6)):
         assert abs(kept.mean() - rate) < 5 * (rate * (1 - rate) / kept.size) ** 0.5
