@@ -30,7 +30,7 @@ from .phrases import (
     CHRONIC,
     CITIES,
     CLOTHES,
-    COLOURS,
+    COLORS,
     COUNTRIES,
     DAYS,
     DELICIOUS,
@@ -170,10 +170,10 @@ def agree(adjective: Adjective, gender: str, plural: bool = False) -> str:
     return form + "s" if plural and form[-1] not in "sx" else form
 
 
-def coloured(noun: Noun, colour: Adjective) -> Noun:
+def colored(noun: Noun, color: Adjective) -> Noun:
     """dress, red -> red dress, robe rouge"""
-    french = f"{noun.french} {agree(colour, noun.gender, noun.plural)}"
-    return Noun(f"{colour.english} {noun.english}", french, noun.gender, noun.tags, noun.plural, noun.english_plural)
+    french = f"{noun.french} {agree(color, noun.gender, noun.plural)}"
+    return Noun(f"{color.english} {noun.english}", french, noun.gender, noun.tags, noun.plural, noun.english_plural)
 
 
 def in_country(country: Noun) -> str:
@@ -716,7 +716,7 @@ def at_the_market() -> Iterator[Pair]:
 
 
 def clothes() -> Iterator[Pair]:
-    """Clothes: colours, sizes, prices."""
+    """Clothes: colors, sizes, prices."""
     yield from fill_all(
         (
             ("Can I try on {this}?", "Puis-je essayer {ce} ?"),
@@ -735,16 +735,16 @@ def clothes() -> Iterator[Pair]:
     yield from fill_all(((bigger, "Avez-vous {ce} dans une pointure plus grande ?"),), shoe)
     suits = ("{this} suit{s} you very well.", "{ce} vous {vont} très bien.")
     yield from fill_all((suits,), [*size, *shoe])
-    for noun, colour in mix(CLOTHES, COLOURS, each=3, start=1):
-        yield fill(("I am looking for {a}.", "Je cherche {un}."), coloured(noun, colour))
-    for noun, colour in mix(CLOTHES, COLOURS, each=2, start=6):
-        yield fill(("I will take {the}.", "Je prends {le}."), coloured(noun, colour))
-    for noun, colour in mix(CLOTHES, COLOURS, start=4):
+    for noun, color in mix(CLOTHES, COLORS, each=3, start=1):
+        yield fill(("I am looking for {a}.", "Je cherche {un}."), colored(noun, color))
+    for noun, color in mix(CLOTHES, COLORS, each=2, start=6):
+        yield fill(("I will take {the}.", "Je prends {le}."), colored(noun, color))
+    for noun, color in mix(CLOTHES, COLORS, start=4):
         frame = ("How much {does} {the} in the window cost?", "Combien coûte{nt} {le} en vitrine ?")
-        yield fill(frame, coloured(noun, colour))
-    for noun, colour in mix(CLOTHES, COLOURS, each=4):
-        slots = {"colour": colour.english, "couleur": agree(colour, "m")}
-        yield fill(("Do you have {this} in {colour}?", "Avez-vous {ce} en {couleur} ?"), noun, **slots)
+        yield fill(frame, colored(noun, color))
+    for noun, color in mix(CLOTHES, COLORS, each=4):
+        slots = {"color": color.english, "couleur": agree(color, "m")}
+        yield fill(("Do you have {this} in {color}?", "Avez-vous {ce} en {couleur} ?"), noun, **slots)
     faults = ((EXPENSIVE, CLOTHES), (BIG, size), (SMALL, [*size, *shoe]), (LONG, tagged(CLOTHES, "length")),
               (SHORT, tagged(CLOTHES, "length")), (TIGHT, tagged(CLOTHES, "tight")))  # fmt: skip
     for fault, nouns in faults:
@@ -1079,10 +1079,10 @@ def lost_things() -> Iterator[Pair]:
         yield fill(("I left my {noun} {where}.", "J'ai oublié {mon} {ou}."), thing, where=where, ou=ou)
     bags = [thing for thing in BELONGINGS if thing.english in ("bag", "suitcase", "rucksack", "scarf", "coat", "hat",
                                                                "umbrella", "gloves", "wallet")]  # fmt: skip
-    for thing, colour in mix(bags, COLOURS[:9], each=3):
-        yield fill(("I am looking for my {noun}.", "Je cherche {mon}."), coloured(thing, colour))
-    for thing, colour in mix(bags, COLOURS[:9], each=2, start=5):
-        yield fill(("Have you seen {a}?", "Avez-vous vu {un} ?"), coloured(thing, colour))
+    for thing, color in mix(bags, COLORS[:9], each=3):
+        yield fill(("I am looking for my {noun}.", "Je cherche {mon}."), colored(thing, color))
+    for thing, color in mix(bags, COLORS[:9], each=2, start=5):
+        yield fill(("Have you seen {a}?", "Avez-vous vu {un} ?"), colored(thing, color))
 
 
 TOPICS = (

@@ -344,7 +344,7 @@ CLOTHES = (
     Noun("sunglasses", "lunettes de soleil", "f", "", plural=True),
 )
 
-COLOURS = (
+COLORS = (
     Adjective("red", "rouge"),
     Adjective("blue", "bleu"),
     Adjective("green", "vert"),

@@ -285,9 +285,9 @@ def test_articles(table: str, english: str, forms: str) -> None:
         ("orange", "orange orange orange orange"),
     ],
 )
-def test_colours_agree(adjective: str, forms: str) -> None:
-    colour = next(entry for entry in phrasebook.COLOURS if entry.english == adjective)
-    made = [phrasebook.agree(colour, gender, plural) for plural in (False, True) for gender in "mf"]
+def test_colors_agree(adjective: str, forms: str) -> None:
+    color = next(entry for entry in phrasebook.COLORS if entry.english == adjective)
+    made = [phrasebook.agree(color, gender, plural) for plural in (False, True) for gender in "mf"]
     assert " ".join(made) == forms
 
 
