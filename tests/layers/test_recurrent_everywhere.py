@@ -17,7 +17,6 @@ import tensorflow as tf
 from nlpseq.layers import LSTM, Bidirectional
 from tests.layers.layer_cases import (
     BATCH,
-    EVERYTHING,
     FEATURES,
     MASKS,
     TIME,
@@ -130,7 +129,7 @@ def test_model_trains_under_fit_saves_and_loads(tmp_path: Path) -> None:
     embedded = keras.layers.Embedding(20, 8, mask_zero=True)(tokens)
     reader = Bidirectional("gru", 4, return_sequences=True, return_state=True, name="reader")
     read, *states = reader(embedded, lengths=lengths)
-    hidden = LSTM(8, regularization=EVERYTHING, name="last")(
+    hidden = LSTM(8, regularization={"weight_drop": 0.1, "weight_norm": True}, name="last")(
         read, initial_state=[keras.ops.concatenate(states, -1)] * 2
     )
     model = keras.Model([tokens, lengths], keras.layers.Dense(1)(hidden))
