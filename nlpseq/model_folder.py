@@ -86,8 +86,8 @@ class FoundModel:
         """
         if self.keras_file is None:
             raise UserError(
-                f"'{self.name}' is an exported model: this needs {KERAS_MODEL}, which stays in the folder that training "
-                "wrote"
+                f"'{self.name}' is an exported model: this needs {KERAS_MODEL}, which stays in the folder that "
+                "training wrote"
             )
         return self.keras_file
 

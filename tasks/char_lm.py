@@ -8,7 +8,7 @@ characters the same model pre-trains an encoder for other tasks (``--init-from``
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,10 @@ class LanguageModelTraining(TrainingConfig):
 
 @dataclass(frozen=True)
 class Config(TaskConfig):
-    data: LanguageModelData = LanguageModelData()
-    tokenizer: LanguageModelTokenizer = LanguageModelTokenizer()
-    model: LanguageModelConfig = LanguageModelConfig()
-    training: LanguageModelTraining = LanguageModelTraining()
+    data: LanguageModelData = field(default_factory=LanguageModelData)
+    tokenizer: LanguageModelTokenizer = field(default_factory=LanguageModelTokenizer)
+    model: LanguageModelConfig = field(default_factory=LanguageModelConfig)
+    training: LanguageModelTraining = field(default_factory=LanguageModelTraining)
 
 
 class CharacterLanguageModelling(Task[Config]):

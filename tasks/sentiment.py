@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from nlpseq.runtime.classifier import Classifier
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained
-from nlpseq.text.tokenizers import PAD, SentencePiece
+from nlpseq.text.tokenizers import PAD, SentencePiece, Tokenizer
 from nlpseq.text.vocabulary import Vocabulary
 
 _MOST_LABELS = 1000
@@ -62,10 +62,10 @@ class ClassificationTraining(TrainingConfig):
 
 @dataclass(frozen=True)
 class Config(TaskConfig):
-    data: ClassificationData = ClassificationData()
-    tokenizer: ClassificationTokenizer = ClassificationTokenizer()
-    model: ClassifierConfig = ClassifierConfig()
-    training: ClassificationTraining = ClassificationTraining()
+    data: ClassificationData = field(default_factory=ClassificationData)
+    tokenizer: ClassificationTokenizer = field(default_factory=ClassificationTokenizer)
+    model: ClassifierConfig = field(default_factory=ClassifierConfig)
+    training: ClassificationTraining = field(default_factory=ClassificationTraining)
 
 
 class SentimentClassification(Task[Config]):
@@ -90,8 +90,8 @@ class SentimentClassification(Task[Config]):
             own_data="TEXTS.csv  (with columns text and label)",
             limits=(
                 "It answers with one of its labels whatever the text is, also where none fits.",
-                "It learnt the words of its training data: irony, other subjects and other languages mislead it. Do not "
-                "decide about people with it.",
+                "It learnt the words of its training data: irony, other subjects and other languages mislead it. Do "
+                "not decide about people with it.",
             ),
             captions={"relevance.png": "What spoke for the predicted label (orange) and against it (blue)"},
         ),
@@ -138,7 +138,7 @@ class SentimentClassification(Task[Config]):
 
         if base is None:
             config = self.config.tokenizer
-            pieces = SentencePiece.train(texts(), config.vocabulary_size, config.normalization)
+            pieces: Tokenizer = SentencePiece.train(texts(), config.vocabulary_size, config.normalization)
         elif "text" not in base.tokenizers:
             raise UserError("--init-from: a classifier can only start from a classifier or a language model")
         else:

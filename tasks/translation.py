@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -79,11 +79,11 @@ class TranslationDecoding(DecodingConfig):
 
 @dataclass(frozen=True)
 class Config(TaskConfig):
-    data: TranslationData = TranslationData()
-    tokenizer: TranslationTokenizer = TranslationTokenizer()
-    model: EncoderDecoderConfig = EncoderDecoderConfig()
-    training: TranslationTraining = TranslationTraining()
-    decoding: TranslationDecoding = TranslationDecoding()
+    data: TranslationData = field(default_factory=TranslationData)
+    tokenizer: TranslationTokenizer = field(default_factory=TranslationTokenizer)
+    model: EncoderDecoderConfig = field(default_factory=EncoderDecoderConfig)
+    training: TranslationTraining = field(default_factory=TranslationTraining)
+    decoding: TranslationDecoding = field(default_factory=TranslationDecoding)
 
 
 class TranslationTask(Task[Config]):

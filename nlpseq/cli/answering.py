@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _BUILT_IN = ("translate", "classify", "generate")
 _LARGEST_SEED = 2**31 - 1
 
+_path = click.Path(path_type=Path)
 _model_option = click.option("--model", metavar="MODEL", help="A name, a folder or an exported file.")
 
 
@@ -104,8 +105,8 @@ def _translator(found: FoundModel, beam: int | None) -> tuple[Any, bool]:
             return translator, beam == 1
         if found.keras_file is None:
             raise UserError(
-                f"--beam {beam}: {translator.backend.name} searches with {translator.beam}, or with 1, which is greedy; "
-                f"nlpseq export --set decoding.beam={beam} makes another from the model of the training"
+                f"--beam {beam}: {translator.backend.name} searches with {translator.beam}, or with 1, which is "
+                f"greedy; nlpseq export --set decoding.beam={beam} makes another from the model of the training"
             )
     return loading.load_with(found, {} if beam is None else {"decoding.beam": beam}), beam == 1
 
@@ -191,6 +192,9 @@ def foreign_command(signature: str) -> click.Command:
     return answer
 
 
+main.foreign_names, main.foreign_command = foreign_signatures, foreign_command
+
+
 def _find(model: str | None, signature: str, languages: tuple[str, str] | None = None) -> FoundModel:
     """The model that is named, or the only one that can do this."""
     from nlpseq import model_folder
@@ -206,8 +210,8 @@ def _find(model: str | None, signature: str, languages: tuple[str, str] | None =
     known = loading.languages_of(found)
     if languages is not None and known and known != languages:
         raise UserError(
-            f"'{found.name}' translates from {known[0]} to {known[1]}, not from {languages[0]} to {languages[1]}: leave "
-            "out --from and --to, or name another --model"
+            f"'{found.name}' translates from {known[0]} to {known[1]}, not from {languages[0]} to {languages[1]}: "
+            "leave out --from and --to, or name another --model"
         )
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import click
@@ -20,20 +20,21 @@ INTERRUPTED = 130
 class CommandGroup(click.Group):
     """Turns every error that a person can do something about into one message and an exit code.
 
-    Besides the commands that are added, there is one for each predictor that another package registers.
+    Besides the commands that are added, there are those of other packages, which are looked for when they are wanted.
     """
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        from nlpseq.cli.answering import foreign_signatures
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.foreign_names: Callable[[], list[str]] = list
+        self.foreign_command: Callable[[str], click.Command | None] = lambda name: None
 
-        return sorted({*super().list_commands(ctx), *foreign_signatures()})
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.foreign_names()})
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if command := super().get_command(ctx, name):
             return command
-        from nlpseq.cli.answering import foreign_command, foreign_signatures
-
-        return foreign_command(name) if name in foreign_signatures() else None
+        return self.foreign_command(name) if name in self.foreign_names() else None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -82,11 +82,11 @@ class Dataset:
     def even_sample(self, part: Part, count: int) -> list[Record]:
         """At most ``count`` examples of a part, each as probable as any other, in the order of the data.
 
-        They are those of the smallest hashes, so that they are the same ones every time. The hash counts the examples:
-        otherwise all copies of a text would be chosen together.
+        They are those of the smallest hashes, so that they are the same ones every time. The hash is of the first
+        column: all translations of a source are chosen together.
         """
         numbered = enumerate(self.examples(part))
-        hashed = ((_hash(f"{number} {record.fields[0]}"), number, record) for number, record in numbered)
+        hashed = ((_hash(f"sample {record.fields[0]}"), number, record) for number, record in numbered)
         chosen = heapq.nsmallest(count, hashed)
         return [record for _, _, record in sorted(chosen, key=lambda entry: entry[1])]
 

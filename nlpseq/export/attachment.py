@@ -19,8 +19,8 @@ def attach(model: bytes, facts: dict[str, Any]) -> bytes:
     """The model with the facts as its metadata entry ``nlpseq``.
 
     Offsets of a flatbuffer point forward only. So the new entry, with a new root before it, stands in front, and
-    everything of the model's own stays as it is, aligned as it was. The facts stand at the beginning of the file, and say
-    how long it is. So a part of a file can be known as such.
+    everything of the model's own stays as it is, aligned as it was. The facts stand at the beginning of the file. They
+    say how long it is, so that a part of a file can be known as such.
 
     Args:
         model: a ``.tflite`` file as the converter made it.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nlpseq.atomic_files import write_bytes, write_text
+from nlpseq.data.sources import Part
 from nlpseq.errors import UserError
 from nlpseq.model_folder import CARD, CONFIG, CURVES, EXPORTED_FILE, KERAS_MODEL, LOCAL_MODELS, METRICS, PICTURES
 from nlpseq.report.model_card import CardFacts, model_card
@@ -16,7 +17,7 @@ from nlpseq.runtime.predictor import Predictor, predictor_for
 from nlpseq.tasks.base import Trained
 from nlpseq.version import __version__
 
-_PARTS = ("train", "valid", "test")
+_PARTS: tuple[Part, ...] = ("train", "valid", "test")
 _SHOWN_EXAMPLES, _PICTURED_EXAMPLES = 4, 8
 _CURVES_CAPTION = "Training loss and validation metric over time"
 
@@ -45,8 +46,8 @@ def write_card(trained: Trained, folder: Path) -> None:
         parameters=int(trained.model.count_params()),
         is_sample=data.train == "sample",
         data={
-            **{part: task.dataset.described(part) for part in _PARTS},
-            "source": data.credit,
+            **{part: task.dataset.described(part) for part in _PARTS if task.dataset.has_part(part)},
+            "source": data.credit or ("the sample that comes with nlpseq" if data.train == "sample" else ""),
             "licence": data.licence,
         },
         metrics={part: metrics[part] for part in _PARTS if part in metrics},
@@ -75,7 +76,7 @@ def shown_name(folder: Path) -> str:
 
 
 def _predictor(trained: Trained, folder: Path) -> Predictor | None:
-    """What is shown of the model is what people will use: the file where there is one; None where there is no program."""
+    """What people will use: the file where there is one, else the program; None where there is no program."""
     if (folder / EXPORTED_FILE).exists():
         return predictor_for(ExportedFile(folder / EXPORTED_FILE))
     try:

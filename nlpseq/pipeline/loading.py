@@ -63,14 +63,20 @@ def can(found: FoundModel, signature: str) -> bool:
     """Whether a model has a signature; TensorFlow is not asked."""
     if metadata := found.metadata():
         return signature in metadata.signatures
-    return signature in found.metrics().get("signatures", ())
+    return signature in _listed(found, "signatures")
 
 
 def languages_of(found: FoundModel) -> tuple[str, ...]:
     """Source and target of a translation model; empty where they are not known."""
     if metadata := found.metadata():
         return metadata.languages
-    return tuple(found.metrics().get("languages", ()))
+    return _listed(found, "languages")
+
+
+def _listed(found: FoundModel, key: str) -> tuple[str, ...]:
+    """A list in metrics.json, as train-task writes it; empty where it is something else."""
+    value = found.metrics().get(key)
+    return tuple(value) if isinstance(value, list) else ()
 
 
 def load_trained(found: FoundModel) -> Trained:
@@ -87,7 +93,8 @@ def load_trained(found: FoundModel) -> Trained:
     from nlpseq.text.vocabulary import Vocabulary
 
     vocabulary = Vocabulary.load(found.path)
-    return Trained(found.name, task, load_network(file), vocabulary)
+    packages = {"nlpseq", type(task).__module__.partition(".")[0]}  # the task may be of another package
+    return Trained(found.name, task, load_network(file, packages), vocabulary)
 
 
 def with_decoding(trained: Trained, overrides: Iterable[str]) -> Trained:

@@ -82,7 +82,7 @@ def _fitting_in_graph(ids: tf.Tensor, lengths: tf.Tensor, limit: int) -> tuple[t
 
 
 def _without_markup(text: tf.Tensor) -> tf.Tensor:
-    """:func:`without_markup` for uint8 [batch, n]: each byte of markup becomes a space, and the tokenizer merges them."""
+    """:func:`without_markup` for uint8 [batch, n]: each byte of markup becomes a space. The tokenizer merges them."""
     letters = tf.cast(text, tf.int32)
     letters = tf.where((letters >= ord("A")) & (letters <= ord("Z")), letters + 32, letters)
     size = text.shape[1]

@@ -40,7 +40,11 @@ class ExportedFile(Backend):
 
     def _run(self, signature: str, text: NDArray[np.uint8], numbers: dict[str, float]) -> Outputs:
         run, kinds = self._runner(signature)
-        return run(text=text, **{name: np.array([value], kinds[name]) for name, value in numbers.items()})
+        inputs = {name: np.array([value], kinds[name]) for name, value in numbers.items()}
+        try:
+            return run(text=text, **inputs)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise self._cannot_run(error) from error
 
     def _runner(self, signature: str) -> tuple[Any, dict[str, Any]]:
         """This thread's function for a signature, and the types of its inputs."""
@@ -66,6 +70,10 @@ class ExportedFile(Backend):
                 interpreter.allocate_tensors()
             return interpreter
         except (ValueError, RuntimeError) as error:
-            raise UserError(
-                f"{self.name}: the installed LiteRT cannot run it: pip install --upgrade ai-edge-litert ({error})"
-            ) from error
+            raise self._cannot_run(error) from error
+
+    def _cannot_run(self, error: Exception) -> UserError:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        return UserError(
+            f"{self.name}: the installed LiteRT cannot run it: pip install --upgrade ai-edge-litert ({reason})"
+        )

@@ -16,6 +16,7 @@ FORMAT = 1  # of the metadata and the signatures; a reader refuses what is newer
 ENTRY = b"nlpseq"
 BUFFERS, METADATA = 4, 6  # numbers of the root's fields, by the schema of TensorFlow Lite
 
+_LARGEST_SIZE = 1 << 24
 _AGAIN = "copy or download it again"
 
 
@@ -59,11 +60,7 @@ class Metadata:
     def summary(self) -> dict[str, Any]:
         """The facts that people ask for: all but the names of pieces and the examples."""
         left_out = ("pieces", "target_pieces", "golden")
-        return {
-            attribute.name: getattr(self, attribute.name)
-            for attribute in fields(self)
-            if attribute.name not in left_out
-        }
+        return {name: value for name, value in vars(self).items() if name not in left_out}
 
 
 def read(content: bytes, file: str) -> Metadata:
@@ -111,7 +108,7 @@ def _facts(content: bytes | mmap.mmap, file: str) -> tuple[slice, dict[str, Any]
         raise UserError(
             f"{file}: a TensorFlow Lite model that does not come from nlpseq: give a file that nlpseq export made"
         )
-    if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
+    if not isinstance(facts, dict) or type(facts.get("format")) is not int:
         raise UserError(f"{file}: damaged: {_AGAIN}")
     if facts["format"] > FORMAT:
         raise UserError(
@@ -128,6 +125,11 @@ def _metadata(facts: dict[str, Any], file: str) -> Metadata:
     known = {attribute.name for attribute in fields(Metadata)}
     if wrong := [key for key, kind in types.items() if not isinstance(facts.get(key, kind()), kind)]:
         raise UserError(f"{file}: damaged: its {wrong[0]} is not understood: export the model again")
+    if not all(map(_are_sizes, facts.get("signatures", {}).values())):
+        raise UserError(f"{file}: damaged: its signatures are not understood: export the model again")
+    shown = (facts.get("name", ""), facts.get("task", ""), *facts.get("labels", ()), *facts.get("languages", ()))
+    if not all(isinstance(text, str) and text.isprintable() for text in shown):  # they reach a terminal
+        raise UserError(f"{file}: damaged: a name in it is no readable text: export the model again")
     # JSON has no tuples; a measurement may be a list, and stays one.
     attributes: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) and key != "proof" else value
@@ -138,6 +140,11 @@ def _metadata(facts: dict[str, Any], file: str) -> Metadata:
         return Metadata(**attributes)
     except TypeError:
         raise UserError(f"{file}: its metadata say no task or no signature: export the model again") from None
+
+
+def _are_sizes(sizes: object) -> bool:
+    """Whether a signature's sizes are numbers that a buffer can have."""
+    return isinstance(sizes, dict) and all(type(size) is int and 1 <= size <= _LARGEST_SIZE for size in sizes.values())
 
 
 def _place(content: bytes | mmap.mmap) -> slice | None:

@@ -44,7 +44,7 @@ def replay(model: Backend) -> Iterator[Replayed]:
             given = f"{signature} {example['inputs']}"
             outputs = model.call(signature, text, **numbers)
             differences = [_difference(name, outputs[name], value) for name, value in expected.items()]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
                 f"{model.name}: its example {number} is not understood: export it again ({error})"
             ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -61,18 +62,55 @@ def load(path: Path) -> tuple[dict[str, list[np.ndarray]], Progress]:
     """Reads what :func:`save` wrote.
 
     Raises:
-        UserError: the file is damaged.
+        UserError: the file is damaged, or holds what no checkpoint of ours holds.
     """
-    groups: dict[str, list[np.ndarray]] = {}
     try:
-        with np.load(path) as arrays:
-            progress = Progress(**json.loads(arrays["progress"].tobytes()))
-            names = [name.rsplit("/", 1) for name in arrays.files if name != "progress"]
-            for group in {name[0] for name in names}:
-                count = sum(name[0] == group for name in names)
-                groups[group] = [arrays[f"{group}/{index}"] for index in range(count)]
-    except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            # What is stored as it is cannot grow when it is read.
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise ValueError("it is compressed")
+        with np.load(path, allow_pickle=False) as arrays:
+            members = {name: arrays[name] for name in arrays.files}
+        if any(not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf" for array in members.values()):
+            raise ValueError("not all of it is numbers")
+        progress = _progress(json.loads(members.pop("progress").tobytes()))
+        groups: dict[str, list[np.ndarray]] = {name.rpartition("/")[0]: [] for name in members}
+        for group, arrays_of_group in groups.items():
+            count = sum(name.rpartition("/")[0] == group for name in members)
+            arrays_of_group += [members[f"{group}/{index}"] for index in range(count)]
+    except Exception as error:  # whatever numpy, zipfile and json say of a file that is not ours
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
-            f"{path}: this checkpoint is damaged ({error}): remove the file to start this run anew with --resume"
+            f"{path}: this checkpoint is damaged ({reason}): remove the file to start this run anew with --resume"
         ) from None
     return groups, progress
+
+
+def _progress(facts: Any) -> Progress:
+    """The progress in a checkpoint.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    progress = Progress(**facts)
+    for name, default in asdict(Progress()).items():
+        value = getattr(progress, name)
+        if name == "best":
+            fine = value is None or _is_number(value)
+        elif name == "losses":
+            fine = isinstance(value, dict) and all(
+                isinstance(sums, list) and all(map(_is_number, sums)) for sums in value.values()
+            )
+        else:
+            fine = type(value) is type(default) and 0 <= value < math.inf
+        if not fine:
+            raise ValueError(f"its {name} is {str(value)[:50]!r}")
+    return progress
+
+
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_number, value))
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]

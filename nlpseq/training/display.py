@@ -91,6 +91,25 @@ class LineDisplay:
             yield item
 
 
+class Speed:
+    """Tokens a second and the time that is left, from the end of the first step on, which traces the graph."""
+
+    def __init__(self) -> None:
+        self._begin: tuple[float, float] | None = None
+        self._tokens = 0
+        self.tokens_per_second = 0.0
+        self.eta_s: float | None = None
+
+    def advance(self, now: float, tokens: int, done: float) -> None:
+        if self._begin is None:
+            self._begin = now, done
+            return
+        self._tokens += tokens
+        seconds, part = now - self._begin[0], done - self._begin[1]
+        self.tokens_per_second = self._tokens / max(seconds, 1e-9)
+        self.eta_s = seconds * (1 - done) / part if part > 0 else None
+
+
 def display() -> Display:
     """The one that fits where stderr goes."""
     return TerminalDisplay() if sys.stderr.isatty() else LineDisplay()

@@ -25,7 +25,7 @@ from nlpseq.tasks.base import Task, Trained
 from nlpseq.text.vocabulary import Vocabulary
 from nlpseq.training import checkpoints
 from nlpseq.training.checkpoints import Progress
-from nlpseq.training.display import Display, duration
+from nlpseq.training.display import Display, Speed, duration
 from nlpseq.training.optimizers import make_optimizer
 from nlpseq.training.schedules import learning_rate
 from nlpseq.training.strategy import make_strategy
@@ -115,7 +115,7 @@ class Trainer:
         self.display.begin(progress.epoch, self.config.epochs, size, progress.examples)
         started, before_s, trained_s = time.monotonic(), progress.seconds, progress.training_seconds
         saved = started
-        speed = _Speed()
+        speed = Speed()
         for *fields, index, examples in self._dataset(corpus):
             if self.state is None:
                 self.state = self.task.initial_state(self.model, fields[0].shape[0])
@@ -187,7 +187,11 @@ class Trainer:
 
     @cached_property
     def step(self) -> Any:
-        """One training step, a graph: (sequences, state, learning rate) -> (sum, count and weighted sum of each loss, next state)."""
+        """One training step as a graph.
+
+        It takes the sequences, the state and the learning rate; it returns the sum, the count and the weighted sum of
+        each loss, and the next state.
+        """
         matrix, scalar = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([], tf.float32)
         # One graph for all shapes of independent batches: graphs differ in the last bit, and a run that goes on after a
         # stop begins with a batch of another shape. Streams have one shape.
@@ -323,18 +327,24 @@ class Trainer:
         if not path.exists():
             return
         groups, self.progress = checkpoints.load(path)
-        self._use(groups["model"])
-        for variable, array in zip(self.optimizer.variables, groups["optimizer"], strict=True):
-            variable.assign(array)
-        for variable, array in zip(self.average, groups["average"], strict=True):
-            variable.assign(array)
-        if arrays := groups.get("state"):
-            state = self.task.initial_state(self.model, arrays[0].shape[0])
-            self.state = tf.nest.pack_sequence_as(state, [tf.constant(array) for array in arrays])
-        history = self.folder / HISTORY
-        if history.exists():
-            lines = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
-            self.history = [line for line in lines if line["epoch"] <= self.progress.epoch]
+        try:
+            self._use(groups["model"])
+            for variable, array in zip(self.optimizer.variables, groups["optimizer"], strict=True):
+                variable.assign(array)
+            for variable, array in zip(self.average, groups["average"], strict=True):
+                variable.assign(array)
+            if arrays := groups.get("state"):
+                state = self.task.initial_state(self.model, arrays[0].shape[0])
+                self.state = tf.nest.pack_sequence_as(state, [tf.constant(array) for array in arrays])
+            if (history := self.folder / HISTORY).exists():
+                lines = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
+                self.history = [line for line in lines if line["epoch"] <= self.progress.epoch]
+        except (LookupError, TypeError, ValueError) as error:  # another count, other shapes, a line that is cut
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise UserError(
+                f"{path}: this checkpoint is of another model or another configuration: remove the file to start this "
+                f"run anew with --resume ({reason})"
+            ) from None
 
 
 @contextmanager
@@ -368,25 +378,6 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-class _Speed:
-    """Tokens a second and the time that is left, from the end of the first step on, which traces the graph."""
-
-    def __init__(self) -> None:
-        self._begin: tuple[float, float] | None = None
-        self._tokens = 0
-        self.tokens_per_second = 0.0
-        self.eta_s: float | None = None
-
-    def advance(self, now: float, tokens: int, done: float) -> None:
-        if self._begin is None:
-            self._begin = now, done
-            return
-        self._tokens += tokens
-        seconds, part = now - self._begin[0], done - self._begin[1]
-        self.tokens_per_second = self._tokens / max(seconds, 1e-9)
-        self.eta_s = seconds * (1 - done) / part if part > 0 else None
 
 
 def _short(value: float) -> str:
