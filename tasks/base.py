@@ -157,13 +157,16 @@ class Trained:
 def asked(
     trained: Trained, questions: Sequence[Question], *, quick: bool = False, track: Track = no_track
 ) -> list[Answer]:
-    """The Keras model's answers, with a bar."""
-    chunks = [questions[start : start + _ASKED_AT_ONCE] for start in range(0, len(questions), _ASKED_AT_ONCE)]
-    return [
-        answer
-        for chunk in track(chunks, "asking the Keras model")
-        for answer in trained.task.ask(trained, chunk, quick=quick)
-    ]
+    """The Keras model's answers, with a bar; a question that it has answered before is not asked again.
+
+    Quick answers are not kept, since they are wanted while the weights still change.
+    """
+    known: dict[Question, Answer] = {} if quick else trained.graph("answers", dict)
+    new = [question for question in dict.fromkeys(questions) if question not in known]
+    chunks = [new[start : start + _ASKED_AT_ONCE] for start in range(0, len(new), _ASKED_AT_ONCE)]
+    for chunk in track(chunks, "asking the Keras model"):
+        known |= zip(chunk, trained.task.ask(trained, chunk, quick=quick), strict=True)
+    return [known[question] for question in questions]
 
 
 class Task(abc.ABC, Generic[Config]):
