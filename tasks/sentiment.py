@@ -18,7 +18,7 @@ from nlpseq.data.samples import reviews
 from nlpseq.data.sources import Record
 from nlpseq.errors import DataError, UserError
 from nlpseq.layers.cross_entropy import cross_entropy
-from nlpseq.networks.classifier import ClassifierConfig, RecurrentClassifier
+from nlpseq.networks.recurrent_classifier import ClassifierConfig, RecurrentClassifier
 from nlpseq.programs.classify import classification_program, fitting, ids_to_read, without_markup
 from nlpseq.programs.program import Program
 from nlpseq.runtime.classifier import Classifier

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from nlpseq.networks.classifier import RecurrentClassifier
+from nlpseq.networks.recurrent_classifier import RecurrentClassifier
 from nlpseq.programs.program import Program, Signature
 from nlpseq.text.graph import in_graph
 from nlpseq.text.tokenizers import Tokenizer

@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from nlpseq.networks.classifier import ClassifierConfig, RecurrentClassifier
 from nlpseq.networks.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from nlpseq.networks.language_model import LanguageModel, LanguageModelConfig
 from nlpseq.networks.network import Network
+from nlpseq.networks.recurrent_classifier import ClassifierConfig, RecurrentClassifier
 
 CELLS = ("rnn", "lstm", "gru")
 KINDS = ("language model", "classifier", "encoder-decoder")

@@ -16,10 +16,10 @@ from nlpseq.config import Section, assign, from_toml
 from nlpseq.errors import UserError
 from nlpseq.layers.dropout import Dropout
 from nlpseq.layers.regularization import Regularization
-from nlpseq.networks.classifier import ClassifierConfig
 from nlpseq.networks.encoder_decoder import EncoderDecoderConfig
 from nlpseq.networks.language_model import LanguageModelConfig
 from nlpseq.networks.network import Network, RecurrentConfig
+from nlpseq.networks.recurrent_classifier import ClassifierConfig
 from tests.networks.kinds import CELLS, KINDS, inputs, network, targets, without_dropout
 
 CONFIGS = (LanguageModelConfig, ClassifierConfig, EncoderDecoderConfig)
