@@ -183,11 +183,12 @@ def test_a_sample_of_what_was_held_out_is_fair_too(write: Write) -> None:
     assert 0.4 < sum(record.fields[0] in held_out for record in sample) / 400 < 0.6
 
 
-def test_copies_of_a_text_are_sampled_one_by_one(write: Write) -> None:
-    rows = "".join(f"fine\tpos\ntext {number}\tneg\n" for number in range(500))
-    dataset = labelled(train="sample", valid=write("a.tsv", "text\tlabel\n" + rows))
-    copies = sum(record.fields[0] == "fine" for record in dataset.even_sample("valid", 100))
-    assert 30 <= copies <= 70
+def test_a_sample_keeps_all_translations_of_a_source(write: Write) -> None:
+    """They stand far apart in the data. Only those of the last source may be cut off by the count."""
+    rows = "".join(f"source {number % 300}\ttranslation {number}\n" for number in range(900))
+    dataset = Dataset(DataConfig(valid=write("a.tsv", "source\ttarget\n" + rows)), ("source", "target"))
+    counts = Counter(record.fields[0] for record in dataset.even_sample("valid", 100))
+    assert sorted(counts.values()) == [1] + [3] * 33
 
 
 def test_a_sample_of_running_text_is_whole_chunks(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
