@@ -1,0 +1,70 @@
+"""Runs of a few steps, and what they leave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlpseq.pipeline.train import Request, train
+from nlpseq.training import checkpoints
+from tests.tasks.tiny import tiny_config
+
+# A checkpoint at every step would hide what is missing in it; 0.0003 minutes leave some steps between.
+_RUN = ("training.epochs=2", "training.replicas=1", "training.export=false", "training.checkpoint_minutes=0.0003")
+
+
+class Silent:
+    """A display that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def begin(self, *_: Any) -> None: ...
+    def advance(self, *_: Any) -> None: ...
+    def end(self, line: str) -> None:
+        self.lines.append(line)
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def track(self, items: Sequence[Any], label: str) -> Iterable[Any]:
+        return items
+
+
+def request(folder: Path, task: str, data: Path, *settings: str, **options: Any) -> Request:
+    """A run on a file into a folder; nothing is exported unless the settings say so."""
+    batches = [] if task == "char-lm" else ["training.batch_tokens=64"]
+    return Request(task, tiny_config(task, data, *batches, *_RUN, *settings), folder, **options)
+
+
+def run(folder: Path, task: str, data: Path, *settings: str, **options: Any) -> dict[str, Any]:
+    """Trains in silence; returns the metrics."""
+    return train(request(folder, task, data, *settings, **options), Silent())
+
+
+def resume(folder: Path, task: str) -> dict[str, Any]:
+    """Goes on in silence; returns the metrics."""
+    return train(Request(task, None, folder, resume=True), Silent())
+
+
+def final_weights(folder: Path) -> list[np.ndarray]:
+    """What the last checkpoint holds."""
+    groups, _ = checkpoints.load(folder / "checkpoints" / "last.npz")
+    return [*groups["model"], *groups["average"], *groups["optimizer"]]
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    """What each epoch came to, but for the time it took."""
+    lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Both runs came to the same weights, bit by bit, by the same losses."""
+    assert history(one) == history(other)
+    for expected, found in zip(final_weights(one), final_weights(other), strict=True):
+        np.testing.assert_array_equal(found, expected)
