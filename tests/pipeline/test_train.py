@@ -8,78 +8,50 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from nlpseq.tasks import task_class
 
 from nlpseq import config as configuration
+from nlpseq import model_folder
 from nlpseq.errors import MachineError, UserError
-from nlpseq.runtime import models
-from nlpseq.training import checkpoints, run, trainer
-from nlpseq.training.run import Request, train
+from nlpseq.pipeline import train as pipeline
+from nlpseq.pipeline.loading import load, load_trained
+from nlpseq.pipeline.train import Request, train
+from nlpseq.tasks import task_class
+from nlpseq.training import checkpoints, trainer
 from nlpseq.training.trainer import Interrupted
-from tests.tasks.test_tasks import TINY, write_data
+from tests.pipeline.runs import Silent, assert_same_run, final_weights, history, request, resume, run
+from tests.tasks.tiny import TINY
 
 ROOT = Path(__file__).parent.parent.parent
-
-
-class Silent:
-    """A display that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def begin(self, *_: Any) -> None: ...
-    def advance(self, *_: Any) -> None: ...
-    def end(self, line: str) -> None:
-        self.lines.append(line)
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
-def request(folder: Path, task: str, data: Path, *settings: str, **options: Any) -> Request:
-    task_type = task_class(task)
-    fraction = [] if task == "char-lm" else ["data.valid_fraction=0.2", "training.batch_tokens=64"]
-    config = configuration.from_toml(
-        task_type.config_type,
-        None,
-        [*TINY[task], *fraction, "training.epochs=2", "training.replicas=1", "training.export=false", *settings],
-    )
-    config.data.train = str(data)
-    return Request(task, config, folder, **options)
-
-
-def final_weights(folder: Path) -> list[np.ndarray]:
-    groups, _ = checkpoints.load(folder / "checkpoints" / "last.npz")
-    return [*groups["model"], *groups["average"], *groups["optimizer"]]
+Corpora = Callable[[str], Path]
+Folders = Callable[[str], Path]
 
 
 @pytest.mark.parametrize("task", sorted(TINY))
-def test_a_run_leaves_a_complete_folder(tmp_path: Path, task: str) -> None:
-    folder = tmp_path / "model"
-    metrics = train(request(folder, task, write_data(tmp_path, task)), Silent())
+def test_a_run_leaves_a_complete_folder(finished_folder: Folders, task: str) -> None:
+    folder = finished_folder(task)
     names = {path.name for path in folder.iterdir()}
     assert {"config.toml", "model.keras", "history.jsonl", "metrics.json", "curves.png", "MODEL_CARD.md"} <= names
+    assert {"model.tflite", "saved_model"} <= names
     assert not [name for name in names if name.startswith(".")]
-    assert json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["valid"].keys() == metrics["valid"].keys()
-    history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [line["epoch"] for line in history] == [1, 2]
+    assert [line["epoch"] for line in history(folder)] == [1, 2]
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["signatures"] == [task_class(task).facts.signature]
 
-    found = models.find(str(folder))
+    found = model_folder.find(str(folder))
     assert found.task == task
-    predictor = models.load_keras(found)
-    assert hasattr(predictor, {"char-lm": "generate", "sentiment": "classify", "translation": "translate"}[task])
+    assert load(found).signature == task_class(task).facts.signature
     # The saved model is the one that was measured.
-    loaded_task, model, vocabulary = models.load_parts(found)
-    again = loaded_task.evaluate(model, vocabulary, loaded_task.examples("valid"), final=True)
-    name = loaded_task.metric.name
-    assert again[name] == pytest.approx(metrics["valid"][name], rel=1e-4)
+    trained = load_trained(found)
+    again = trained.task.evaluate(trained, trained.task.dataset.examples("valid"))
+    watched = trained.task.facts.metrics[0].key
+    assert again[watched] == pytest.approx(metrics["valid"][watched], rel=1e-4)
 
 
 @contextmanager
@@ -100,89 +72,109 @@ def stopping_after(steps: int, how: str, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("task", sorted(TINY))
-@pytest.mark.parametrize("how", ["signal", "kill"])
-@pytest.mark.parametrize("steps", [3, 11])
+@pytest.mark.parametrize(("steps", "how"), [(3, "signal"), (11, "kill")])
 def test_a_stopped_run_reaches_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, how: str, steps: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    corpus_file: Corpora,
+    whole_run: Folders,
+    task: str,
+    steps: int,
+    how: str,
 ) -> None:
-    data = write_data(tmp_path, task)
-    # A checkpoint at every step would hide what is missing in it; 0.0003 minutes leave some steps between.
-    settings = ("training.checkpoint_minutes=0.0003",)
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    train(request(whole, task, data, *settings), Silent())
+    stopped = tmp_path / "stopped"
     with stopping_after(steps, how, monkeypatch), pytest.raises((Interrupted, MemoryError)):
-        train(request(stopped, task, data, *settings), Silent())
+        run(stopped, task, corpus_file(task))
     assert not (stopped / "model.keras").exists()
-    train(Request(task, None, stopped, resume=True), Silent())
-    for expected, found in zip(final_weights(whole), final_weights(stopped), strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-    def losses(folder: Path) -> list[tuple[int, float]]:
-        lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
-        return [(json.loads(line)["step"], json.loads(line)["loss"]) for line in lines]
-
-    assert losses(stopped) == losses(whole)
+    resume(stopped, task)
+    assert_same_run(stopped, whole_run(task))
 
 
-def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, whole_run: Folders) -> None:
     folder = tmp_path / "model"
-    train(request(folder, "sentiment", write_data(tmp_path, "sentiment")), Silent())
-    before = final_weights(folder)
-    train(Request("sentiment", None, folder, resume=True), Silent())
-    for expected, found in zip(before, final_weights(folder), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    shutil.copytree(whole_run("sentiment"), folder)
+    resume(folder, "sentiment")
+    assert_same_run(folder, whole_run("sentiment"))
 
 
-def test_seeds_decide(tmp_path: Path) -> None:
-    data = write_data(tmp_path, "sentiment")
+def test_seeds_decide(tmp_path: Path, corpus_file: Corpora) -> None:
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
-        train(request(tmp_path / name, "sentiment", data, f"training.seed={seed}", "training.epochs=1"), Silent())
+        run(tmp_path / name, "sentiment", corpus_file("sentiment"), f"training.seed={seed}", "training.epochs=1")
     one, again, other = (final_weights(tmp_path / name)[0] for name in ("one", "again", "other"))
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
 
 
-def test_a_taken_folder_is_left_alone(tmp_path: Path) -> None:
-    data = write_data(tmp_path, "sentiment")
-    folder = tmp_path / "model"
-    train(request(folder, "sentiment", data, "training.epochs=1"), Silent())
+# Folders that are taken
+
+
+def test_a_taken_folder_is_left_alone(tmp_path: Path, corpus_file: Corpora, whole_run: Folders) -> None:
+    data, folder = corpus_file("sentiment"), tmp_path / "model"
+    shutil.copytree(whole_run("sentiment"), folder)
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(UserError, match="a finished model here: --overwrite"):
-        train(request(folder, "sentiment", data), Silent())
-    before = (folder / "model.keras").read_bytes()
-    bad = tmp_path / "bad.tsv"
-    bad.write_bytes(b"text\tlabel\ngood\t1\nbad \xff\t0\n")
-    with pytest.raises(UserError, match=r"bad.tsv, line 3"):
-        train(request(folder, "sentiment", bad, overwrite=True), Silent())
-    assert (folder / "model.keras").read_bytes() == before  # bad data is found before the old model goes
-    train(request(folder, "sentiment", data, "training.epochs=1", overwrite=True), Silent())
+        run(folder, "sentiment", data)
+    run(folder, "sentiment", data, "training.epochs=1", overwrite=True)
     assert (folder / "notes.txt").read_text(encoding="utf-8") == "mine"
+    assert len(history(folder)) == 1
 
     somewhere = tmp_path / "photos"
     somewhere.mkdir()
     (somewhere / "a.jpg").write_bytes(b"x")
     with pytest.raises(UserError, match="holds something else"):
-        train(request(somewhere, "sentiment", data, overwrite=True), Silent())
+        run(somewhere, "sentiment", data, overwrite=True)
 
 
-def test_resume_says_what_is_not_there(tmp_path: Path) -> None:
+def broken_line(folder: Path) -> Path:
+    bad = folder / "bad.tsv"
+    bad.write_bytes(b"text\tlabel\ngood\t1\nbad \xff\t0\n")
+    return bad
+
+
+@pytest.mark.parametrize("failure", ["a line that is not UTF-8", "a name that is not UTF-8", "weights that do not fit"])
+def test_what_fails_before_the_first_step_leaves_the_old_model_whole(
+    tmp_path: Path, corpus_file: Corpora, whole_run: Folders, failure: str
+) -> None:
+    """Once the old model was gone when the file's name turned out not to be UTF-8 (fault 1)."""
+    folder, data = tmp_path / "model", corpus_file("sentiment")
+    shutil.copytree(whole_run("sentiment"), folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    settings: list[str] = []
+    if failure == "a line that is not UTF-8":
+        data = broken_line(tmp_path)
+    elif failure == "a name that is not UTF-8":
+        named = tmp_path / "caf\udce9.tsv"
+        shutil.copy(data, named)
+        data = named
+    else:
+        settings = [f"training.init_from={whole_run('char-lm')}", "model.units=5", "model.embedding=6"]
+    with pytest.raises(UserError):
+        run(folder, "sentiment", data, *settings, overwrite=True)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_resume_says_what_is_not_there(tmp_path: Path, whole_run: Folders) -> None:
     with pytest.raises(UserError, match="nothing to resume"):
-        train(Request("sentiment", None, tmp_path / "none", resume=True), Silent())
+        resume(tmp_path / "none", "sentiment")
     folder = tmp_path / "model"
-    train(request(folder, "sentiment", write_data(tmp_path, "sentiment"), "training.epochs=1"), Silent())
+    shutil.copytree(whole_run("sentiment"), folder)
     with pytest.raises(UserError, match="this is a sentiment model"):
-        train(Request("char-lm", None, folder, resume=True), Silent())
+        resume(folder, "char-lm")
     (folder / "checkpoints" / "last.npz").write_bytes(b"PK")
     with pytest.raises(UserError, match="checkpoint is damaged"):
-        train(Request("sentiment", None, folder, resume=True), Silent())
+        resume(folder, "sentiment")
+    shutil.copy(whole_run("char-lm") / "checkpoints" / "last.npz", folder / "checkpoints" / "last.npz")
+    with pytest.raises(UserError, match="checkpoint is of another model"):
+        resume(folder, "sentiment")
     (folder / "config.toml").write_text('task = "senti', encoding="utf-8")
     with pytest.raises(UserError, match=r"config.toml: cut off"):
-        train(Request("sentiment", None, folder, resume=True), Silent())
+        resume(folder, "sentiment")
 
 
-def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, folder = write_data(tmp_path, "sentiment"), tmp_path / "model"
-    original = checkpoints.save
+def test_a_full_disk_is_said_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora, whole_run: Folders
+) -> None:
+    folder, original = tmp_path / "model", checkpoints.save
 
     def full(path: Path, *arguments: Any) -> None:
         if path.name == "last.npz" and path.exists():
@@ -192,88 +184,85 @@ def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(trainer.checkpoints, "save", full)
         with pytest.raises(MachineError, match=r"disk is full.*--resume"):
-            train(request(folder, "sentiment", data), Silent())
-    train(Request("sentiment", None, folder, resume=True), Silent())
-    assert (folder / "model.keras").exists()
+            run(folder, "sentiment", corpus_file("sentiment"))
+    resume(folder, "sentiment")
+    assert_same_run(folder, whole_run("sentiment"))
 
 
-def test_transfer_from_a_language_model(tmp_path: Path) -> None:
+# Transfer
+
+
+def test_transfer_from_a_language_model(tmp_path: Path, corpus_file: Corpora) -> None:
     """Embedding and recurrent weights of the language model are where the classifier starts."""
     pretrained = tmp_path / "pretrained"
     settings = ("tokenizer.kind=sentencepiece", "model.units=8", "model.layers=1", "training.epochs=1")
-    train(request(pretrained, "char-lm", write_data(tmp_path, "char-lm"), *settings), Silent())
-    _, language_model, _ = models.load_parts(models.find(str(pretrained)))
+    run(pretrained, "char-lm", corpus_file("char-lm"), *settings)
+    assert "Ready to use" not in (pretrained / "MODEL_CARD.md").read_text(encoding="utf-8")  # it pre-trains only
+    language_model = load_trained(model_folder.find(str(pretrained))).model
     wanted = {variable.path.partition("/")[2]: variable.numpy() for variable in language_model.trainable_variables}
 
-    folder, display = tmp_path / "model", Silent()
+    display = Silent()
     seen: dict[str, np.ndarray] = {}
-    original = run._transfer
+    original = pipeline._transfer
 
-    def watched(task: Any, model: Any, display: Any) -> None:
-        original(task, model, display)
-        seen.update({variable.path.partition("/")[2]: variable.numpy() for variable in model.trainable_variables})
+    def watched(task: Any, network: Any, display: Any) -> None:
+        original(task, network, display)
+        seen.update({variable.path.partition("/")[2]: variable.numpy() for variable in network.trainable_variables})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "_transfer", watched)
-        data = write_data(tmp_path, "sentiment")
-        train(request(folder, "sentiment", data, f"training.init_from={pretrained}"), display)
+        patch.setattr(pipeline, "_transfer", watched)
+        asked = request(
+            tmp_path / "model", "sentiment", corpus_file("sentiment"), f"training.init_from={pretrained}",
+            "training.epochs=1",
+        )  # fmt: skip
+        train(asked, display)
     np.testing.assert_array_equal(seen["embedding/embeddings"], wanted["embedding/embeddings"])
     for name in ("kernel", "recurrent_kernel", "bias"):
         forward = seen[f"encoder/layer_0/forward/{name}"]
         np.testing.assert_array_equal(forward, wanted[f"encoder/layer_0/{name}"])
     assert any("taken over" in line for line in display.lines)
-    with pytest.raises(UserError, match="no weight fits"):
-        train(
-            request(
-                tmp_path / "x", "sentiment", data, f"training.init_from={pretrained}", "model.units=5",
-                "model.embedding=6",
-            ),
-            Silent(),
-        )  # fmt: skip
 
 
-def test_a_run_goes_on_without_the_model_that_it_started_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, pretrained = write_data(tmp_path, "sentiment"), tmp_path / "pretrained"
-    train(request(pretrained, "sentiment", data, "training.epochs=1"), Silent())
+def test_a_run_goes_on_without_the_model_that_it_started_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora, whole_run: Folders
+) -> None:
+    data, pretrained = corpus_file("sentiment"), tmp_path / "pretrained"
+    shutil.copytree(whole_run("sentiment"), pretrained)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    train(request(whole, "sentiment", data, f"training.init_from={pretrained}"), Silent())
+    run(whole, "sentiment", data, f"training.init_from={pretrained}")
     with stopping_after(11, "signal", monkeypatch), pytest.raises(Interrupted):
-        train(request(stopped, "sentiment", data, f"training.init_from={pretrained}"), Silent())
+        run(stopped, "sentiment", data, f"training.init_from={pretrained}")
     shutil.rmtree(pretrained)
-    train(Request("sentiment", None, stopped, resume=True), Silent())
-    for expected, found in zip(final_weights(whole), final_weights(stopped), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    resume(stopped, "sentiment")
+    assert_same_run(stopped, whole)
+    with pytest.raises(UserError, match=r"--init-from .*: this is the folder to be overwritten"):
+        run(whole, "sentiment", data, f"training.init_from={whole}", overwrite=True)
 
 
-def test_a_model_is_not_overwritten_from_itself(tmp_path: Path) -> None:
-    data, folder = write_data(tmp_path, "sentiment"), tmp_path / "model"
-    train(request(folder, "sentiment", data, "training.epochs=1"), Silent())
-    with pytest.raises(UserError, match=r"--init-from .*model: this is the folder to be overwritten"):
-        train(request(folder, "sentiment", data, f"training.init_from={folder}", overwrite=True), Silent())
-    assert models.find(str(folder)).task == "sentiment"
+# How it trains
 
 
 TWO_REPLICAS = """
 import sys
 from pathlib import Path
-from tests.training.test_run import Silent, request, train
+from tests.pipeline.runs import run
 folder, data = Path(sys.argv[1]), Path(sys.argv[2])
 settings = (
     "model.dropout=0.0", "model.word_dropout=0.0", "training.optimizer=sgd", "training.learning_rate=0.5",
     "training.batch_tokens=96",  # an even number of rows at every length: the same batches for one and for two
 )
 for replicas in (2, 1):
-    train(request(folder / str(replicas), "sentiment", data, *settings, f"training.replicas={replicas}"), Silent())
+    run(folder / str(replicas), "sentiment", data, *settings, f"training.replicas={replicas}")
 import tensorflow as tf
 assert len(tf.config.list_logical_devices("CPU")) == 2
 """
 
 
-def test_two_replicas_train_as_one(tmp_path: Path) -> None:
+def test_two_replicas_train_as_one(tmp_path: Path, corpus_file: Corpora) -> None:
     """Halves of a batch, each on a device of its own, give the gradient of the whole."""
-    data = write_data(tmp_path, "sentiment")
     # Devices are set up before TensorFlow starts, so this needs a process of its own.
-    subprocess.run([sys.executable, "-c", TWO_REPLICAS, str(tmp_path), str(data)], check=True, cwd=ROOT)
+    command = [sys.executable, "-c", TWO_REPLICAS, str(tmp_path), str(corpus_file("sentiment"))]
+    subprocess.run(command, check=True, cwd=ROOT)
     two, one = (checkpoints.load(tmp_path / name / "checkpoints" / "last.npz")[0]["model"] for name in "21")
     seen = 0.0
     for of_two, of_one in zip(two, one, strict=True):
@@ -282,39 +271,68 @@ def test_two_replicas_train_as_one(tmp_path: Path) -> None:
     assert seen > 0
 
 
-def test_early_stopping_and_the_best_weights(tmp_path: Path) -> None:
+def test_early_stopping_and_the_best_weights(tmp_path: Path, corpus_file: Corpora) -> None:
     """With a rate of 0 no epoch is better than the first: the run ends by its patience, and the first is saved."""
-    folder, display = tmp_path / "model", Silent()
+    display = Silent()
     settings = ("training.learning_rate=0.0", "training.patience=2", "training.epochs=9")
-    metrics = train(request(folder, "sentiment", write_data(tmp_path, "sentiment"), *settings), display)
+    metrics = train(request(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings), display)
     assert metrics["training"]["epochs"] == 3
     assert metrics["training"]["best_epoch"] == 1
     assert any("no better accuracy in 2 epochs" in line for line in display.lines)
 
 
-def test_average_of_weights_follows_a_single_step(tmp_path: Path) -> None:
-    data, averages = write_data(tmp_path, "sentiment"), []
+def test_average_of_weights_follows_a_single_step(tmp_path: Path, corpus_file: Corpora) -> None:
+    averages = []
     for rate in ("0.0", "0.01"):
         folder = tmp_path / rate
         settings = ("training.epochs=1", "training.batch_tokens=100000", f"training.learning_rate={rate}")
-        assert train(request(folder, "sentiment", data, *settings), Silent())["training"]["steps"] < 8
+        assert run(folder, "sentiment", corpus_file("sentiment"), *settings)["training"]["steps"] < 8
         averages.append(checkpoints.load(folder / "checkpoints" / "last.npz")[0]["average"])
     assert all(not np.array_equal(start, after) for start, after in zip(*averages, strict=True))
 
 
-def test_average_of_weights_is_what_is_saved(tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    train(request(folder, "sentiment", write_data(tmp_path, "sentiment"), "training.epochs=1"), Silent())
-    groups, _ = checkpoints.load(folder / "checkpoints" / "last.npz")
-    best, _ = checkpoints.load(folder / "checkpoints" / "best.npz")
-    np.testing.assert_array_equal(best["model"][0], groups["average"][0])
+def test_average_of_weights_is_what_is_saved(whole_run: Folders) -> None:
+    groups, progress = checkpoints.load(whole_run("sentiment") / "checkpoints" / "last.npz")
+    best, _ = checkpoints.load(whole_run("sentiment") / "checkpoints" / "best.npz")
+    if progress.best_epoch == progress.epoch - 1:
+        np.testing.assert_array_equal(best["model"][0], groups["average"][0])
     assert not np.array_equal(best["model"][0], groups["model"][0])
 
 
-@pytest.mark.parametrize("task", sorted(TINY))
-def test_mixed_precision_trains_and_is_saved(tmp_path: Path, task: str) -> None:
-    """It computes in bfloat16, keeps its weights in float32, and ends about where float32 does."""
-    data, folder = write_data(tmp_path, task), tmp_path / "model"
+def test_the_loss_that_is_shown_is_the_one_that_is_minimized(tmp_path: Path, corpus_file: Corpora) -> None:
+    """Once the weights of its parts were left out (fault 6)."""
+    settings = ("model.language_model_weight=0.1", "training.epochs=1")
+    run(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings)
+    (line,) = history(tmp_path / "model")
+    assert line["loss"] == pytest.approx(line["cross_entropy"] + 0.1 * line["language_model"], abs=2e-4)
+
+
+def test_tokens_per_second_are_those_of_training(whole_run: Folders) -> None:
+    """Once they were divided by a time that included validation (fault 7)."""
+    _, progress = checkpoints.load(whole_run("sentiment") / "checkpoints" / "last.npz")
+    metrics = json.loads((whole_run("sentiment") / "metrics.json").read_text(encoding="utf-8"))
+    assert 0 < progress.training_seconds < progress.seconds
+    assert metrics["training"]["tokens_per_second"] == round(progress.tokens / progress.training_seconds)
+
+
+def test_what_was_cut_and_where_parts_come_from_reach_the_card(tmp_path: Path, corpus_file: Corpora) -> None:
+    """Once a corpus with its own parts was said to be split, and notes were lost (fault 5)."""
+    own = tmp_path / "own.tsv"
+    own.write_text(f"text\tlabel\na good film\t+\n{'bad ' * 20}\t-\n", encoding="utf-8")
+    folder = tmp_path / "model"
+    settings = (f"data.valid={own}", f"data.test={own}", "data.max_length=16", "training.epochs=1")
+    metrics = run(folder, "sentiment", corpus_file("sentiment"), *settings)
+    assert metrics["notes"]["valid"] == {
+        "texts longer than 16 pieces (data.max_length): only the beginning and the end were read": 1
+    }
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.count(str(own)) == 2
+    assert "split off" not in card
+    assert "only the beginning and the end were read" in card
+
+
+def test_mixed_precision_is_measured_and_saved_in_float32(tmp_path: Path, corpus_file: Corpora) -> None:
+    """It computes in bfloat16 and keeps its weights in float32. Once the export of such a model failed (fault 16)."""
     computed_in: list[str] = []
 
     class Recording(trainer.Trainer):
@@ -322,31 +340,31 @@ def test_mixed_precision_trains_and_is_saved(tmp_path: Path, task: str) -> None:
             super().__init__(*arguments, **options)
             computed_in.append(self.model.encoder.compute_dtype)
 
+    folder = tmp_path / "model"
+    settings = ("training.precision=bfloat16", "training.export=true", "training.epochs=1")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "Trainer", Recording)
-        metrics = train(request(folder, task, data, "training.precision=bfloat16"), Silent())
+        patch.setattr(pipeline, "Trainer", Recording)
+        metrics = run(folder, "sentiment", corpus_file("sentiment"), *settings)
     assert computed_in == ["bfloat16"]
-    plain = train(request(tmp_path / "plain", task, data), Silent())
-    _, model, _ = models.load_parts(models.find(str(folder)))
-    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
-    name = task_class(task).metric.name
-    assert metrics["valid"][name] == pytest.approx(plain["valid"][name], rel=0.2, abs=0.2)
+    assert set(metrics["export"]["quality"]) == {"keras", "int8"}
+    assert (folder / "MODEL_CARD.md").exists()
+    network = load_trained(model_folder.find(str(folder))).model
+    assert network.encoder.compute_dtype == "float32"
+    assert {variable.dtype for variable in network.trainable_variables} == {"float32"}
 
 
-def test_clipping_bounds_the_step(tmp_path: Path) -> None:
+def test_clipping_bounds_the_step(tmp_path: Path, corpus_file: Corpora) -> None:
     """Plain gradient descent at rate 1 moves the weights by the clipped norm, whatever the gradient."""
-    data = write_data(tmp_path, "sentiment")
     settings = (
         "training.optimizer=sgd", "training.learning_rate=1.0", "training.warmup_steps=0", "training.decay=none",
-        "training.clip_norm=0.001", "training.ema=0.0", "training.epochs=1",
+        "training.clip_norm=0.001", "training.ema=0.0", "training.epochs=1", "training.checkpoint_minutes=0.0",
     )  # fmt: skip
     weights: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             trainer.Trainer, "_save", lambda self: weights.append([v.numpy() for v in self.model.trainable_variables])
         )
-        asked = request(tmp_path / "model", "sentiment", data, *settings, "training.checkpoint_minutes=0.0")
-        train(asked, Silent())
+        run(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings)
     moves = [
         np.sqrt(sum(np.sum((after - before) ** 2) for before, after in zip(one, other, strict=True)))
         for one, other in itertools.pairwise(weights)
@@ -354,3 +372,24 @@ def test_clipping_bounds_the_step(tmp_path: Path) -> None:
     assert len(moves) >= 5
     assert max(moves) <= 0.001 * 1.01
     assert sorted(moves)[len(moves) // 2] == pytest.approx(0.001, rel=0.02)
+
+
+def test_a_run_says_what_auto_came_to(whole_run: Folders) -> None:
+    config = configuration.from_toml(
+        task_class("translation").facts.config_type, whole_run("translation") / "config.toml"
+    )
+    assert config.data.unit == "sentence"
+    assert config.training.replicas == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [("sample", "char-lm-sample"), ("tfds:glue/sst2:2.0", "char-lm-glue-sst2-2.0"), ("a/b.txt.gz", "char-lm-b")],
+)
+def test_the_default_folder_is_named_after_task_and_data(spec: str, name: str) -> None:
+    assert pipeline.default_folder("char-lm", spec) == Path("saved_models") / name
+
+
+def test_a_task_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no task 'tag'"):
+        train(Request("tag", None, tmp_path / "model"), Silent())
