@@ -69,7 +69,7 @@ def test_unknown_batch_and_time_trace_once(name: str, regularization: str) -> No
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize(("name", "regularization"), [("lstm", "plain"), ("lstm", "all"), ("gru", "all")])
+@pytest.mark.parametrize(("name", "regularization"), [("lstm", "all"), ("gru", "plain")])
 def test_xla_equals_plain(name: str, regularization: str) -> None:
     """With the same masks of dropout and zoneout."""
     sequence, mask = tensor(BATCH, TIME, FEATURES), None if regularization == "plain" else MASKS["inside"]

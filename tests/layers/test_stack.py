@@ -160,7 +160,7 @@ def test_dropout_stands_between_layers_and_acts_in_training_only() -> None:
     np.testing.assert_allclose(single(sequence, training=True)[0], single(sequence)[0], atol=1e-6)
 
 
-@pytest.mark.parametrize(("cell", "bidirectional"), PAIRS)
+@pytest.mark.parametrize(("cell", "bidirectional"), [("lstm", False), ("gru", True)])
 def test_is_saved_and_loaded(cell: str, bidirectional: bool, tmp_path: Path) -> None:
     sequence, lengths = keras.Input((None, FEATURES)), keras.Input((), dtype="int32")
     stack = RecurrentStack(cell, UNITS, 2, bidirectional=bidirectional, dropout=0.2, name="stack")
