@@ -174,7 +174,7 @@ def test_the_block_kernels_equal_the_reference(fields: dict[str, Any], run: str)
     assert_equals_reference("lstm", fields, run, dtype="float32")
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", ["left", "inside-backwards", "lengths"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_without_regularization_it_equals_the_reference(cell: str, run: str) -> None:
     assert_equals_reference(cell, {}, run, dtype="float64")
