@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nlpseq.cli import main
-from tests.tasks.test_tasks import TINY, write_data
+from tests.tasks.tiny import TINY, write_data
 
 
 def nlpseq(*arguments: str | Path, input: bytes | None = None) -> Result:
@@ -21,7 +21,6 @@ def nlpseq(*arguments: str | Path, input: bytes | None = None) -> Result:
 
 def quick(task: str) -> list[str]:
     settings = [*TINY[task], "training.replicas=1", "training.epochs=1"]
-    settings += [] if task == "char-lm" else ["data.valid_fraction=0.2"]
     return [part for setting in settings for part in ("--set", setting)]
 
 
@@ -85,7 +84,7 @@ def test_translate_by_languages(home: Path) -> None:
     assert nlpseq("translate", "--from", "en", "--to", "fr", "one cat").exit_code == 0
     wrong = nlpseq("translate", "--from", "en", "--to", "de", "one cat")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
-    assert "translation model from en to de" in wrong.stderr
+    assert "no model that can translate from en to de" in wrong.stderr
     assert nlpseq("translate", "--from", "en", "x").exit_code == 2
 
 
@@ -107,8 +106,6 @@ def test_generate_repeats_with_its_seed(home: Path) -> None:
 
 
 def test_evaluate(home: Path) -> None:
-    result = nlpseq("evaluate", "tiny-sentiment", "--data", "table.tsv", "--json")
-    # The last task written there is another one's table: name a fitting one.
     data = write_data(home, "sentiment")
     result = nlpseq("evaluate", "tiny-sentiment", "--data", data, "--json")
     assert result.exit_code == 0, result.output
@@ -206,6 +203,14 @@ def test_show_config_can_be_trained_with(home: Path, tmp_path: Path) -> None:
     assert nlpseq("train-task", "translation", "--config", tmp_path / "config.toml", "--show-config").stdout == shown
     wrong = nlpseq("train-task", "sentiment", "--config", tmp_path / "config.toml", "--show-config")
     assert "is for the task 'translation'" in wrong.stderr
+
+
+@pytest.mark.parametrize("option", [("--quantize", "int8"), ("--tolerance", "1"), ("--examples", "3")])
+def test_what_a_saved_model_has_not_is_refused(home: Path, option: tuple[str, str]) -> None:
+    """Once these options were ignored (fault 11)."""
+    result = nlpseq("export", "tiny-sentiment", "--format", "saved-model", *option)
+    assert result.exit_code == 2
+    assert f"{option[0]} is for a .tflite" in result.stderr
 
 
 def test_compare(home: Path, tmp_path: Path) -> None:

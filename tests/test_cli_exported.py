@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from nlpseq.cli import main
 from tests.runtime import toys
-from tests.runtime.test_models import write_model
+from tests.test_model_folder import write_model
 
 PATIENCE_S = 60
 
@@ -74,9 +74,16 @@ def test_translate(home: Path) -> None:
 def test_classify(home: Path) -> None:
     result = nlpseq("classify", "++", "a--", "+" * 40, "a" + "-" * 40, " ")
     assert result.stdout == "good\t0.982\nbad\t0.982\ngood\t1.000\nbad\t1.000\n\n"
-    assert result.stderr == "a text is longer than the model reads: its begin and its end were classified\n"
+    assert result.stderr == "a text is longer than the model reads: its beginning and its end were classified\n"
     record = json.loads(nlpseq("classify", "--json", "+").stdout)
     assert (record["label"], record["relevance"], record["cut"]) == ("good", [1.0], False)
+
+
+@pytest.mark.parametrize("command", ["translate", "classify"])
+def test_a_blank_line_has_the_keys_of_any_other(home: Path, command: str) -> None:
+    """Once it had keys of its own (fault 12)."""
+    blank, other = (json.loads(line) for line in nlpseq(command, "--json", " ", "a").stdout.splitlines())
+    assert list(blank) == list(other)
 
 
 def test_generate(home: Path) -> None:
@@ -117,10 +124,11 @@ def test_verify(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["translate", "--beam", "5", "x"], "nlpseq export --beam 5 makes another"),
+        (["translate", "--beam", "5", "x"], "nlpseq export --set decoding.beam=5 makes another"),
         (["translate", "--n-best", "4", "x"], "--n-best 4: at most as many as the beam is wide, which is 3"),
         (["translate", "--model", "letters", "x"], "'letters' is a char-lm model: nlpseq generate uses it"),
         (["translate", "--model", "none.tflite", "x"], "none.tflite: no such file"),
+        (["translate", "--model", "en-fr", "--from", "de", "--to", "en", "x"], "from en to fr, not from de to en"),
         (["translate", "--jobs", "-1", "x"], "-1 is not in the range"),
         (["train-task", "translation", "--init-from", "en-fr", "--output", "new"], "this needs model.keras"),
     ],

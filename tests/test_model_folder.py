@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import nlpseq
+from nlpseq import model_folder
 from nlpseq.errors import UserError
-from nlpseq.runtime import models
+from nlpseq.pipeline import loading
 from nlpseq.runtime.classifier import Classifier
 from nlpseq.runtime.generator import Generator
 from nlpseq.runtime.translator import Translator
@@ -25,7 +26,7 @@ def write_model(folder: Path, task: str, languages: tuple[str, str] = ("", ""), 
     for file in files:
         (folder / file).touch()
     if not files:
-        toys.write_toy(folder / "model.tflite", task)
+        toys.write_toy(folder / "model.tflite", task, languages=list(languages) if all(languages) else [])
     return folder
 
 
@@ -43,31 +44,31 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_file_a_folder_and_a_name_are_models(home: Path, task: str) -> None:
     folder = write_model(home / "saved_models" / "mine", task)
     for name in ("mine", str(folder), str(folder / "model.tflite")):
-        found = models.find(name)
+        found = model_folder.find(name)
         assert (found.task, found.exported_file, found.keras_file) == (task, Path(found.exported_file or ""), None)
         assert isinstance(nlpseq.load(name), PREDICTORS[task])
-    assert models.find("mine").name == "mine"
-    assert models.find(str(folder / "model.tflite")).name == f"toy-{task}"
+    assert model_folder.find("mine").name == "mine"
+    assert model_folder.find(str(folder / "model.tflite")).name == f"toy-{task}"
 
 
 def test_a_file_without_a_name_goes_by_its_own(home: Path) -> None:
-    assert models.find(str(toys.write_toy(home / "small.tflite", "char-lm", name=""))).name == "small"
+    assert model_folder.find(str(toys.write_toy(home / "small.tflite", "char-lm", name=""))).name == "small"
 
 
 def test_shipped_models_come_after_local_ones(home: Path) -> None:
     shipped = home.parent / "shipped"
     write_model(shipped / "en-fr", "translation", ("en", "fr"))
     write_model(shipped / "en-de", "translation", ("en", "de"))
-    assert models.find("en-fr").shipped
-    assert models.default("translation", ("en", "de")).name == "en-de"
+    assert model_folder.find("en-fr").shipped
+    assert loading.default("translate", ("en", "de")).name == "en-de"
     with pytest.raises(UserError, match="choose one with --model: en-de, en-fr"):
-        models.default("translation")
+        loading.default("translate")
     write_model(home / "saved_models" / "mine", "translation", ("en", "de"))
-    assert models.default("translation").name == "mine"
-    assert models.default("translation", ("en", "fr")).name == "en-fr"
-    assert [model.name for model in models.models()] == ["mine", "en-de", "en-fr"]
-    with pytest.raises(UserError, match="no translation model from fr to en"):
-        models.default("translation", ("fr", "en"))
+    assert loading.default("translate").name == "mine"
+    assert loading.default("translate", ("en", "fr")).name == "en-fr"
+    assert [model.name for model in model_folder.models()] == ["mine", "en-de", "en-fr"]
+    with pytest.raises(UserError, match="no model that can translate from fr to en"):
+        loading.default("translate", ("fr", "en"))
 
 
 @pytest.mark.parametrize(
@@ -86,17 +87,15 @@ def test_folders_that_are_not_complete(home: Path, files: tuple[str, ...], messa
 def test_a_folder_without_a_configuration(home: Path) -> None:
     toys.write_toy(home / "saved_models" / "mine" / "model.tflite", "translation")
     with pytest.raises(UserError, match=r"config\.toml is missing: give the file itself, .*model\.tflite"):
-        models.find("mine")
+        model_folder.find("mine")
 
 
 def test_what_needs_the_model_of_the_training_says_so(home: Path) -> None:
     write_model(home / "saved_models" / "mine", "translation")
     with pytest.raises(UserError, match=r"'mine' is an exported model: this needs model\.keras"):
-        models.find_trained("mine")
+        model_folder.find("mine").required_keras_file()
     write_model(home / "saved_models" / "other", "translation", files=("model.keras",))
-    assert models.find_trained("other").name == "other"
-    with pytest.raises(UserError, match="'other' has no exported file: nlpseq export"):
-        models.find("other").exported()
+    assert model_folder.find("other").required_keras_file().name == "model.keras"
 
 
 def test_a_file_that_can_do_something_else(home: Path) -> None:
@@ -105,27 +104,11 @@ def test_a_file_that_can_do_something_else(home: Path) -> None:
         nlpseq.load(str(file))
 
 
-def test_the_width_of_the_beam(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_model(home / "saved_models" / "mine", "translation")
-    mine = models.find("mine")
-    translator, options = models.load_translator(mine, None, 1)
-    assert (type(translator), options) == (Translator, {})
-    assert models.load_translator(mine, toys.B, toys.B)[1] == {}
-    assert models.load_translator(mine, 1, 1)[1] == {"greedy": True}
-    with pytest.raises(
-        UserError, match=rf"--beam 5: .*model\.tflite searches with {toys.B}, or with 1.*--beam 5 makes"
-    ):
-        models.load_translator(mine, 5, 1)
-    for beam, n_best in ((None, 4), (1, 2), (3, 4)):
-        with pytest.raises(UserError, match=f"--n-best {n_best}: at most as many as the beam is wide"):
-            models.load_translator(mine, beam, n_best)
-
-    (home / "saved_models" / "mine" / "model.keras").touch()
-    monkeypatch.setattr(models, "load_keras", lambda model: f"Keras model of {model.name}")
-    assert models.load_translator(mine, 5, 5) == ("Keras model of mine", {"beam": 5})
-    assert isinstance(models.load_translator(mine, toys.B, 1)[0], Translator)
-    with pytest.raises(UserError, match="--n-best 6: at most as many as the beam is wide, which is 5"):
-        models.load_translator(mine, 5, 6)
-
-    (home / "saved_models" / "mine" / "model.tflite").unlink()
-    assert models.load_translator(mine, None, 4) == ("Keras model of mine", {"beam": 4})
+def test_models_without_an_exported_file_say_what_they_can(home: Path) -> None:
+    """They say it in metrics.json, whatever stands there."""
+    folder = write_model(home / "saved_models" / "mine", "translation", files=("model.keras",))
+    for content, able in (('{"signatures": ["translate"]}', True), ('{"signatures": 1}', False), ("[", False)):
+        (folder / "metrics.json").write_text(content, encoding="utf-8")
+        assert loading.can(model_folder.find("mine"), "translate") is able
+    write_model(home / "saved_models" / "damaged", "translation", files=("model.tflite",))
+    assert not loading.can(model_folder.find("damaged"), "translate")

@@ -87,7 +87,7 @@ def translate(
         with _answers(translator, best, lines, jobs) as answers:
             for results in answers:
                 for result in results:
-                    scored = n_best > 1 and result.text
+                    scored = n_best > 1 and result.source.strip()
                     line = f"{result.score:.3f}\t{result.line}" if scored else result.line
                     write(as_json(result) if json_lines else line)
 

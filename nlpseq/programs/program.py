@@ -16,7 +16,8 @@ class Signature:
     Attributes:
         name: what it does: translate, classify, generate, ...
         function: takes ``text``, uint8 [batch, N] padded with zeros, and ``numbers`` by name, each [batch]; returns
-            tensors by name, each [batch, ...], texts as uint8. The batch's size is static where it is 1.
+            tensors by name, each [batch, ...], texts as uint8. One of them is ``left_out``, int32 [batch]: how much of
+            the text was not read. The batch's size is static where it is 1.
         sizes: of the buffers, by the letters of ``docs/exported-files.md``.
         numbers: further inputs, with a value to try them with; an int stands for int32, a float for float32.
     """

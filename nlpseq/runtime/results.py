@@ -129,7 +129,7 @@ def joined(source: str, text: str, parts: Sequence[Translation]) -> Translation:
     if not parts:
         return Translation("", 0.0, (), (), (), source)
     if len(parts) == 1:
-        return dataclasses.replace(parts[0], source=source)
+        return dataclasses.replace(parts[0], text=text, source=source)
     return Translation(
         text=text,
         score=sum(part.score for part in parts) / len(parts),

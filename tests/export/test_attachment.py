@@ -11,7 +11,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from nlpseq.export.metadata import attach
+from nlpseq.export.attachment import attach
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -14,6 +16,7 @@ from nlpseq import model_folder
 from nlpseq.errors import UserError
 from nlpseq.export import tflite
 from nlpseq.export.inspection import ExportError
+from nlpseq.export.tflite import convert
 from nlpseq.pipeline import export as pipeline
 from nlpseq.pipeline.evaluate import evaluate
 from nlpseq.pipeline.export import LostQualityError, export_folder, export_tflite, note_export
@@ -141,15 +144,16 @@ def test_what_a_converter_says_becomes_one_line(
 ) -> None:
     """Once it said 1,200 lines, and the run ended without a card (fault 16)."""
 
-    def refuse(self: Any) -> bytes:
-        raise RuntimeError(
-            "\n".join(["Could not translate MLIR:", "loc(1): error: no GATHER of bfloat16", *["x"] * 999])
-        )
+    class Refusing:
+        target_spec = SimpleNamespace()
 
-    monkeypatch.setattr("tensorflow.lite.TFLiteConverter.convert", refuse, raising=False)
-    monkeypatch.setattr(tflite, "_frozen", lambda signature: signature.for_one_text())
+        def convert(self) -> bytes:
+            lines = ["Could not translate MLIR:", "loc(1): error: no GATHER of bfloat16", *["x"] * 999]
+            raise RuntimeError("\n".join(lines))
+
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda *_, **__: Refusing())
     with pytest.raises(ExportError) as caught:
-        tflite.convert(trained.program(), "int8")
+        convert(trained.program(), "int8")
     assert str(caught.value).count("\n") == 0
     assert "no GATHER of bfloat16" in str(caught.value)
     monkeypatch.setattr(pipeline.tflite, "convert", lambda *_: (_ for _ in ()).throw(caught.value))
@@ -193,8 +197,6 @@ def test_a_model_that_is_only_measured_needs_no_training_data(
     finished_folder: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once `evaluate shakespeare --data my.txt` missed the text that it was trained on (fault 4)."""
-    import shutil
-
     folder, mine = tmp_path / "model", tmp_path / "mine.txt"
     shutil.copytree(finished_folder("char-lm"), folder)
     config = (folder / "config.toml").read_text(encoding="utf-8")

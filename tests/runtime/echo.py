@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from nlpseq.data.samples import phrasebook
-from nlpseq.export.metadata import attach
-from nlpseq.text.in_graph import in_graph
+from nlpseq.export.attachment import attach
+from nlpseq.text.graph import in_graph
 from nlpseq.text.tokenizers import SentencePiece
 
 N, M, S = 64, 96, 80

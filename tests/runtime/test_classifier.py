@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlpseq.runtime.classifier import Classifier, begin_and_end
-from nlpseq.runtime.exported import ExportedModel
+from nlpseq.runtime.classifier import Classifier, beginning_and_end
+from nlpseq.runtime.litert import ExportedFile
 
 
 @pytest.fixture(scope="module")
 def classifier(toy_files: dict[str, Path]) -> Classifier:
-    return Classifier(ExportedModel(toy_files["sentiment"]))
+    return Classifier(ExportedFile(toy_files["sentiment"]))
 
 
 def test_a_text(classifier: Classifier) -> None:
@@ -51,7 +51,7 @@ def test_nothing_is_classified_too(classifier: Classifier, text: str) -> None:
 @given(st.text(max_size=100), st.integers(16, 64))
 def test_what_is_read_fits_and_is_the_begin_and_the_end(text: str, size: int) -> None:
     content = text.encode()
-    cut = begin_and_end(content, size)
+    cut = beginning_and_end(content, size)
     assert len(cut) <= size
     if len(content) <= size:
         assert cut == content
@@ -62,5 +62,5 @@ def test_what_is_read_fits_and_is_the_begin_and_the_end(text: str, size: int) ->
 
 
 def test_words_and_characters_stay_whole() -> None:
-    assert begin_and_end(b"All is well that ends well, they say, and so it is", 24) == b"All and so it is"
-    assert begin_and_end("日本語の長い文章です".encode(), 16).decode() == "日 章です"
+    assert beginning_and_end(b"All is well that ends well, they say, and so it is", 24) == b"All and so it is"
+    assert beginning_and_end("日本語の長い文章です".encode(), 16).decode() == "日 章です"

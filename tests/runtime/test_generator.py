@@ -11,26 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlpseq.errors import UserError
-from nlpseq.runtime.exported import ExportedModel
 from nlpseq.runtime.generator import Generator
+from nlpseq.runtime.litert import ExportedFile
 from tests.runtime import toys
 
 
 @pytest.fixture(scope="module")
 def generator(toy_files: dict[str, Path]) -> Generator:
-    return Generator(ExportedModel(toy_files["char-lm"]))
+    return Generator(ExportedFile(toy_files["char-lm"]))
 
 
 def calls_of(generator: Generator, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, dict[str, Any]]]:
     """Will hold what the file is called with."""
     calls = []
-    call = generator.model.call
+    call = generator.backend.call
 
     def noted(signature: str, text: bytes, **numbers: float) -> Any:
         calls.append((signature, text.decode(), numbers))
         return call(signature, text, **numbers)
 
-    monkeypatch.setattr(generator.model, "call", noted)
+    monkeypatch.setattr(generator.backend, "call", noted)
     return calls
 
 
@@ -88,10 +88,16 @@ def test_exactly_so_many_characters_follow(generator: Generator, prompt: str, le
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"length": -1}, {"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"seed": 2**31}]
-)
+    "numbers",
+    [
+        {"length": -1}, {"temperature": -1}, {"temperature": math.nan}, {"temperature": math.inf}, {"top_k": -1},
+        {"top_p": 0}, {"top_p": 1.1}, {"top_p": math.nan}, {"seed": -1}, {"seed": 2**31},
+    ],
+)  # fmt: skip
 def test_numbers_out_of_range(generator: Generator, numbers: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"they must be at least 0"):
+    """Once NaN passed as a temperature, and -1 as a seed (fault 8)."""
+    ((name, value),) = numbers.items()
+    with pytest.raises(UserError, match=rf"{name.replace('_', '-')} is {value}: it must be "):
         generator.generate("a", **numbers)
 
 

@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nlpseq.errors import UserError
-from nlpseq.runtime.exported import ExportedModel, decoded, encoded, is_blank
+from nlpseq.runtime.backend import decoded, encoded, is_blank
+from nlpseq.runtime.litert import ExportedFile
 from tests.runtime import toys
 
 # Each damaged file is opened, and used if it opens; a crash ends the process before it has printed anything.
@@ -23,7 +24,7 @@ OPEN_ALL = """
 import json, sys
 from pathlib import Path
 from nlpseq.errors import UserError
-from nlpseq.runtime.exported import ExportedModel
+from nlpseq.runtime.litert import ExportedFile
 content = Path(sys.argv[1]).read_bytes()
 file = Path(sys.argv[2])
 said = []
@@ -33,7 +34,7 @@ for size, flipped in json.load(sys.stdin):
         damaged[flipped] ^= 1 << flipped % 8
     file.write_bytes(damaged)
     try:
-        ExportedModel(file).call("translate", b"text")
+        ExportedFile(file).call("translate", b"text")
         said.append("")
     except UserError as error:
         said.append(str(error))
@@ -97,24 +98,24 @@ def test_what_cannot_be_used_is_said(make: Callable[[], bytes], message: str, tm
     file = tmp_path / "model.tflite"
     file.write_bytes(make())
     with pytest.raises(UserError) as caught:
-        ExportedModel(file)
+        ExportedFile(file)
     assert str(caught.value).startswith(f"{file}: ")
     assert message in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
-        ExportedModel(tmp_path / "none.tflite")
+        ExportedFile(tmp_path / "none.tflite")
     with pytest.raises(UserError, match="cannot be read"):
-        ExportedModel(tmp_path)
+        ExportedFile(tmp_path)
 
 
 def test_what_metadata_lack_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="export the model again"):
-        ExportedModel(toys.write_toy(tmp_path / "a.tflite", "translation", signatures={"translate": {}})).call(
+        ExportedFile(toys.write_toy(tmp_path / "a.tflite", "translation", signatures={"translate": {}})).call(
             "translate", b"x"
         )
-    model = ExportedModel(toys.write_toy(tmp_path / "b.tflite", "translation", signatures={"sing": {"N": 4}}))
+    model = ExportedFile(toys.write_toy(tmp_path / "b.tflite", "translation", signatures={"sing": {"N": 4}}))
     with pytest.raises(UserError, match="has no signature 'sing'"):
         model.call("sing", b"x")
 
@@ -122,13 +123,13 @@ def test_what_metadata_lack_is_said(tmp_path: Path) -> None:
 def test_the_file_may_go_while_it_is_used(toy_files: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / "model.tflite"
     file.write_bytes(toy_files["translation"].read_bytes())
-    model = ExportedModel(file)
+    model = ExportedFile(file)
     file.write_bytes(b"")
     assert decoded(model.call("translate", b"text")["text"]) == "TEXT"
 
 
 def test_threads_share_a_model(toy_files: dict[str, Path]) -> None:
-    model = ExportedModel(toy_files["translation"])
+    model = ExportedFile(toy_files["translation"])
     together = threading.Barrier(4)
     answers: dict[str, list[str]] = {}
 
@@ -145,7 +146,7 @@ def test_threads_share_a_model(toy_files: dict[str, Path]) -> None:
 
 
 def test_a_closed_model_refuses(toy_files: dict[str, Path]) -> None:
-    model = ExportedModel(toy_files["translation"])
+    model = ExportedFile(toy_files["translation"])
     model.close()
     with pytest.raises(RuntimeError, match="closed"):
         model.call("translate", b"x")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nlpseq.errors import UserError
-from nlpseq.runtime.exported import ExportedModel
-from nlpseq.runtime.verification import replay
+from nlpseq.runtime.litert import ExportedFile
+from nlpseq.runtime.replay import replay
 from tests.runtime import toys
 
 RIGHT = {
@@ -29,7 +29,7 @@ RIGHT = {
 
 def differences(folder: Path, *golden: Any, task: str = "translation") -> list[tuple[str, ...]]:
     file = toys.write_toy(folder / "model.tflite", task, golden=golden)
-    return [result.differences for result in replay(ExportedModel(file))]
+    return [result.differences for result in replay(ExportedFile(file))]
 
 
 def changed(**outputs: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from nlpseq.export import tflite
 from tests.browser.chromium import Chromium, UnavailableError
 from tests.runtime import toys
 from tests.runtime.echo import FACTS, N, S, echo, tokenizer
-from tests.tasks.test_tasks import tiny_task
+from tests.tasks.tiny import tiny_task
 
 TEXTS = [
     b"Where is the station?",
@@ -64,7 +64,7 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     settings = ["data.max_length=16"] if request.param == "translation" else []
     task, vocabulary = tiny_task(folder, request.param, *settings)
     keras.utils.set_random_seed(1)
-    model = task.build_model(vocabulary)
+    model = task.network(vocabulary)
     model.set_weights([4 * weight if weight.ndim > 1 else weight for weight in model.get_weights()])
     (folder / "program.tflite").write_bytes(tflite.convert(task.program(model, vocabulary), "none"))
     return folder / "program.tflite"

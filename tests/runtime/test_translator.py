@@ -9,14 +9,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nlpseq.runtime.exported import ExportedModel
+from nlpseq.errors import UserError
+from nlpseq.runtime.litert import ExportedFile
 from nlpseq.runtime.translator import Translator
 from tests.runtime import toys
 
 
 @pytest.fixture(scope="module")
 def translator(toy_files: dict[str, Path]) -> Translator:
-    return Translator(ExportedModel(toy_files["translation"]))
+    return Translator(ExportedFile(toy_files["translation"]))
 
 
 def upper(text: str) -> str:
@@ -41,6 +42,12 @@ def test_the_n_best(translator: Translator) -> None:
     assert best == translator.translate("A cat.")
     assert (second.text, second.score, second.source, second.pieces) == ("A cat.", -8.0, "A cat.", ())
     assert translator.n_best("A cat.", 1) == [best]
+
+
+@pytest.mark.parametrize("n_best", [0, toys.B + 1])
+def test_no_more_than_the_beam_keeps(translator: Translator, n_best: int) -> None:
+    with pytest.raises(UserError, match=f"n-best is {n_best}: choose from 1 to {toys.B}"):
+        translator.n_best("A cat.", n_best)
 
 
 def test_the_n_best_of_a_long_text_are_those_of_its_parts(translator: Translator) -> None:
@@ -88,7 +95,7 @@ def test_a_zero_within_a_text_is_a_character(translator: Translator) -> None:
 
 def test_names_of_pieces(tmp_path: Path) -> None:
     names = [f"t{index}" for index in range(100)]
-    other = Translator(ExportedModel(toys.write_toy(tmp_path / "model.tflite", "translation", target_pieces=names)))
+    other = Translator(ExportedFile(toys.write_toy(tmp_path / "model.tflite", "translation", target_pieces=names)))
     result = other.translate("b")
     assert result.source_pieces == ("b", "</s>")
     assert result.pieces == (f"t{ord('B') + 4}", "t3")

@@ -18,7 +18,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from nlpseq.export.metadata import attach
+from nlpseq.export.attachment import attach
 
 N, M, S, T, B = 32, 48, 16, 16, 3
 SCORED = 28  # bytes

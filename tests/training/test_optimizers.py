@@ -42,8 +42,22 @@ def test_steps_equal_keras(weight_decay: float | None) -> None:
 
 
 def test_optimizers_by_name() -> None:
-    adamw = make_optimizer(TrainingConfig(optimizer="adamw", weight_decay=0.2))
+    variables = [keras.Variable(np.ones((2, 2)))]
+    adamw = make_optimizer(TrainingConfig(optimizer="adamw", weight_decay=0.2), variables)
     assert isinstance(adamw, FusedAdam)
     assert adamw.weight_decay == 0.2
-    assert make_optimizer(TrainingConfig(optimizer="adam", weight_decay=0.2)).weight_decay is None
-    assert isinstance(make_optimizer(TrainingConfig(optimizer="sgd")), keras.optimizers.SGD)
+    assert make_optimizer(TrainingConfig(optimizer="adam", weight_decay=0.2), variables).weight_decay is None
+    assert isinstance(make_optimizer(TrainingConfig(optimizer="sgd"), variables), keras.optimizers.SGD)
+
+
+def test_only_matrices_that_multiply_decay() -> None:
+    """Once biases and embeddings decayed as well (fault 13)."""
+    model = keras.Sequential([keras.layers.Embedding(5, 4, name="embedding"), keras.layers.Dense(3, name="classes")])
+    model.build((None, 2))
+    variables = model.trainable_variables
+    for variable in variables:
+        variable.assign(np.ones(variable.shape))
+    optimizer = make_optimizer(TrainingConfig(optimizer="adamw", weight_decay=0.5, learning_rate=0.1), variables)
+    optimizer.apply([tf.zeros(variable.shape) for variable in variables], variables)
+    after = {variable.path: float(variable.numpy().ravel()[0]) for variable in variables}
+    assert {path for path, value in after.items() if value < 1} == {"sequential/classes/kernel"}

@@ -1,5 +1,6 @@
 """The learning rate: warm-up by steps, decay by progress, ending at the floor."""
 
+import dataclasses
 import itertools
 import math
 
@@ -70,8 +71,7 @@ def test_rises_and_falls_once_within_its_bounds(decay: str, decay_start: float, 
     assert falling[-1] == pytest.approx(1e-3 if decay == "none" or decay_start == 1 else 1e-3 * decay_floor)
     assert min(falling) >= 0
 
-    config.warmup_steps = 50
-    warmed = rates(config, 500)
+    warmed = rates(dataclasses.replace(config, warmup_steps=50), 500)
     peak = warmed.index(max(warmed))
     assert all(later >= earlier for earlier, later in itertools.pairwise(warmed[: peak + 1]))
     assert all(later <= earlier for earlier, later in itertools.pairwise(warmed[peak:]))
