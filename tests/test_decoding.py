@@ -80,6 +80,7 @@ def traced(beam: int, n_best: int, vocabulary: int, limits: int) -> Any:
             tf.TensorSpec(limits_shape, tf.int32),
             tf.TensorSpec((), tf.float32),
         ],
+        autograph=False,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nlpseq.text.segmentation import Segment, rejoined, segments
+from nlpseq.text.segmentation import Segment, is_one_sentence, rejoined, segments
 
 # Text as it comes: words, sentence ends, quotes, line breaks, odd spaces, and long words without any.
 TEXT = st.one_of(
@@ -86,6 +86,14 @@ def test_a_sentence_end_may_stand_within_quotes() -> None:
 
 def test_chinese_and_japanese_need_no_space_between_sentences() -> None:
     assert texts(segments("下雨了。真的吗？真的！", at_most(5))) == ["下雨了。", "真的吗？", "真的！"]
+
+
+@pytest.mark.parametrize(
+    ("text", "one"),
+    [("It rains.", True), (" no end ", True), ("Version 3.14", True), ("Yes. No.", False), ("a\nb", False)],
+)
+def test_one_sentence_has_no_end_within(text: str, one: bool) -> None:
+    assert is_one_sentence(text) == one
 
 
 def test_lines_are_cut_apart() -> None:
