@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import pytest
+import tensorflow as tf
 
 from nlpseq import model_folder
 from nlpseq.errors import UserError

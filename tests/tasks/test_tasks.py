@@ -14,7 +14,7 @@ from nlpseq.data.sources import Record
 from nlpseq.errors import DataError, UserError
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.tasks import task_class, task_names
-from nlpseq.tasks.base import Trained, asked
+from nlpseq.tasks.base import Task, Trained, asked
 from tests.tasks.tiny import PAIRS, TEXT, TINY, tiny_task
 
 
@@ -368,3 +368,13 @@ def test_a_vocabulary_that_is_taken_over_decides_whether_vectors_are_shared(tmp_
     task, together = tiny_task(tmp_path, "translation", "tokenizer.shared=true")
     networks = [task.network(vocabulary) for vocabulary in (apart, together)]
     assert [network.source_embedding is network.target_embedding for network in networks] == [False, True]
+
+
+def test_the_page_on_adding_a_task_names_what_there_is() -> None:
+    """Once it named things that did not exist (fault 18)."""
+    page = (Path(__file__).parent.parent.parent / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    named = {name.strip().strip("`") for row in rows for name in row.split(",")}
+    assert named <= {*dir(Task), "facts"}
+    assert {*Task.__abstractmethods__, "facts"} <= named
+    assert len(Task.__abstractmethods__) == 7
