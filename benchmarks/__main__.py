@@ -210,21 +210,21 @@ def latency(
     from benchmarks import latency
     from benchmarks.runtimes import read_texts
     from benchmarks.sentences import SENTENCES
-    from nlpseq.runtime import models
+    from nlpseq import model_folder
 
     lines = read_texts(texts, latency.MOST_TEXTS) if texts else list(SENTENCES)
     if not lines:
         raise click.UsageError(f"--texts {texts}: there is no text")
     kinds = [kind for kind in twins if kind != "none"]
-    by_task: dict[str, dict[str, models.Model]] = {}
+    by_task: dict[str, dict[str, model_folder.FoundModel]] = {}
     for name in dict.fromkeys(names):
-        model = models.find(name)
+        model = model_folder.find(name)
         by_task.setdefault(model.task, {})[name] = model
     with tempfile.TemporaryDirectory() as folder:
         for task, found in by_task.items():
             contenders = latency.exported_contenders(found)
             if kinds and _has_pytorch():
-                given = models.find(trained) if trained else None
+                given = model_folder.find(trained) if trained else None
                 added, missing = latency.twin_contenders(
                     found, given if given and given.task == task else None, kinds, Path(folder)
                 )
@@ -264,16 +264,16 @@ def fuzz(file: Path, count: int, seed: int, first: int, seconds: float) -> None:
 @click.option("--jobs", type=Listed(), default="1,2", help="Threads of the command line.")
 @click.option("--rounds", type=click.IntRange(1), default=1, help="Runs with each number of jobs.")
 def throughput(name: str, texts: Path | None, lines: int, jobs: Sequence[int], rounds: int) -> None:
-    """Lines a second of the command line, its memory from begin to end, and whether threads keep the order."""
+    """Lines a second of the command line, its memory from beginning to end, and whether threads keep the order."""
     from benchmarks import throughput
     from benchmarks.runtimes import read_texts
     from benchmarks.sentences import SENTENCES
-    from nlpseq.runtime import models
+    from nlpseq import model_folder
 
     found = read_texts(texts, lines) if texts else SENTENCES
     if not found:
         raise click.UsageError(f"--texts {texts}: there is no text")
-    model = models.find(name)
+    model = model_folder.find(name)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "texts.txt"
         file.write_text("\n".join(throughput.repeated(found, lines)) + "\n", encoding="utf-8")

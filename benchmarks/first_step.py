@@ -57,18 +57,17 @@ def measure(recipe: Path, started: float) -> FirstStep:
     Args:
         started: when the process did, in seconds since the epoch.
     """
-    from nlpseq.tasks import task_class
-
     from nlpseq.config import from_toml, named_task
+    from nlpseq.tasks import task_class
 
     kind = task_class(named_task(recipe) or "")
 
     import tensorflow as tf
 
-    from nlpseq.training.progress import LineDisplay
+    from nlpseq.training.display import LineDisplay
     from nlpseq.training.trainer import Trainer
 
-    task = kind(from_toml(kind.config_type, recipe))
+    task = kind(from_toml(kind.facts.config_type, recipe))
     vocabulary = vocabulary_of(task)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NLPSEQ_CACHE"] = folder
@@ -80,7 +79,7 @@ def measure(recipe: Path, started: float) -> FirstStep:
         begin = time.perf_counter()
         state = task.initial_state(trainer.model, fields[0].shape[0])
         losses, _ = trainer.step(tuple(map(tf.constant, fields)), state, tf.constant(1e-3))
-        for total, _ in losses.values():
+        for total, *_ in losses.values():
             float(total)
         seconds.append(time.perf_counter() - begin)
         until_step = until_step or time.time() - started
@@ -95,20 +94,20 @@ def measure(recipe: Path, started: float) -> FirstStep:
 
 def vocabulary_of(task: Any) -> Any:
     """As large as the recipe's; only sizes matter, since ids are drawn."""
-    from nlpseq.tasks.base import Vocabulary
+    from nlpseq.text.vocabulary import Vocabulary
 
     settings = task.config.tokenizer
     characters = getattr(settings, "kind", "sentencepiece") == "characters"
     tokenizer: Any = NoTokenizer(_CHARACTERS if characters else settings.vocabulary_size)
-    fields = [field for field in task.fields if field != "label"]
-    return Vocabulary(dict.fromkeys(fields, tokenizer), _LABELS if "label" in task.fields else ())
+    fields = [field for field in task.facts.sequences if field != "label"]
+    return Vocabulary(dict.fromkeys(fields, tokenizer), _LABELS if "label" in task.facts.sequences else ())
 
 
 def different_shapes(task: Any, vocabulary: Any, rows_multiple: int) -> list[tuple[np.ndarray, ...]]:
     """The first batch of each shape in an epoch of drawn ids, of a few shapes."""
     from nlpseq.data.cache import cached_corpus
 
-    corpus = cached_corpus(("benchmark",), task.fields, lambda notes: drawn_examples(task, vocabulary))
+    corpus = cached_corpus(("benchmark",), task.facts.sequences, lambda notes: drawn_examples(task, vocabulary))
     found: dict[tuple[tuple[int, ...], ...], tuple[np.ndarray, ...]] = {}
     for batch in task.batches(corpus, training=True, rows_multiple=rows_multiple):
         found.setdefault(tuple(field.shape for field in batch.fields), batch.fields)
@@ -124,12 +123,12 @@ def drawn_examples(task: Any, vocabulary: Any) -> Iterator[Sequence[Sequence[int
         return
     longest = task.config.data.max_length
     for length in random.integers(_SHORTEST, longest + 1, _EXAMPLES):
-        lengths = np.clip(random.normal(length, length / 8, len(task.fields)).astype(int), _SHORTEST, longest)
+        lengths = np.clip(random.normal(length, length / 8, len(task.facts.sequences)).astype(int), _SHORTEST, longest)
         yield [
             random.integers(_SHORTEST, sizes[field], count).tolist()
             if field in sizes
             else [1 + int(random.integers(len(_LABELS)))]
-            for field, count in zip(task.fields, lengths, strict=True)
+            for field, count in zip(task.facts.sequences, lengths, strict=True)
         ]
 
 

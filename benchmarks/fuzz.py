@@ -29,8 +29,8 @@ from benchmarks.fuzz_checks import Sizes
 from benchmarks.fuzz_inputs import Input
 from benchmarks.report import markdown
 from nlpseq.errors import UserError
-from nlpseq.runtime import models
-from nlpseq.runtime.exported import ExportedModel
+from nlpseq.runtime.litert import ExportedFile
+from nlpseq.runtime.predictor import predictor_for
 
 _ROOT = Path(__file__).parent.parent
 _PREDICTED = 0.1  # part of the calls that go through the predictor, the rest through signatures
@@ -108,7 +108,7 @@ class Found:
 class Inputs:
     """The inputs of a file, by their numbers."""
 
-    def __init__(self, model: ExportedModel, seed: int) -> None:
+    def __init__(self, model: ExportedFile, seed: int) -> None:
         self._seed = seed
         self._sizes = model.metadata.signatures
         self._signatures = tuple(name for name in _NUMBERS if name in self._sizes)
@@ -156,8 +156,8 @@ class Caller:
     """Makes calls and checks what comes out."""
 
     def __init__(self, file: Path) -> None:
-        self._predictor = models.load(str(file))
-        self.model: ExportedModel = self._predictor.model
+        self.model = ExportedFile(file)
+        self._predictor = predictor_for(self.model)
         metadata = self.model.metadata
         pieces = len(metadata.pieces), len(metadata.target_pieces or metadata.pieces)
         self._sizes = {name: Sizes(sizes, *pieces) for name, sizes in metadata.signatures.items()}
@@ -264,7 +264,7 @@ def fuzz(file: Path, order: Order, folder: Path, say: Callable[[str], None]) -> 
         say: gets a line of progress now and then, and each problem.
     """
     note, found, first = Note(folder / "note"), Found(), order.first
-    inputs = Inputs(ExportedModel(file), order.seed)
+    inputs = Inputs(ExportedFile(file), order.seed)
     begun = time.monotonic()
     while first < order.stop and len(found.crashes) < _MOST_CRASHES:
         left = order.seconds and max(0.1, order.seconds - (time.monotonic() - begun))
@@ -350,7 +350,7 @@ def _ending(status: int, said: bytes) -> str:
 
 def summary(file: Path, order: Order, found: Found) -> str:
     """The run as Markdown: what was called, how long it took, what was wrong."""
-    inputs = Inputs(ExportedModel(file), order.seed)
+    inputs = Inputs(ExportedFile(file), order.seed)
     head = ["called", "calls", "mean ms", "slowest ms", "slowest input"]
     lines = [
         [

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.fuzz_inputs import Input
-from nlpseq.runtime.exported import decoded, without_surrogates
+from nlpseq.runtime.backend import decoded
+from nlpseq.text.unicode import without_surrogates
 
 _END = 3
 _RESERVED = 4  # ids below are no text

@@ -23,7 +23,8 @@ from typing import Any
 from benchmarks.race import WorkerError, in_order
 from benchmarks.report import markdown
 from nlpseq.errors import UserError
-from nlpseq.runtime import models
+from nlpseq.model_folder import FoundModel
+from nlpseq.pipeline.loading import load
 from nlpseq.runtime.translator import Translator
 
 EXPORTED = "exported"
@@ -192,9 +193,7 @@ class Workers:
             worker.close()
 
 
-def compare(
-    model: models.Model, contenders: Sequence[Contender], texts: Sequence[str], pieces: int, rounds: int
-) -> str:
+def compare(model: FoundModel, contenders: Sequence[Contender], texts: Sequence[str], pieces: int, rounds: int) -> str:
     """Tables of all contenders of a task.
 
     Args:
@@ -306,7 +305,7 @@ def _digits(value: float) -> str:
     return f"{value:.2f}" if value < 20 else f"{value:.1f}"
 
 
-def cases(model: models.Model, texts: Sequence[str], pieces: int) -> list[Case]:
+def cases(model: FoundModel, texts: Sequence[str], pieces: int) -> list[Case]:
     """What a model of this task is asked.
 
     Args:
@@ -319,7 +318,7 @@ def cases(model: models.Model, texts: Sequence[str], pieces: int) -> list[Case]:
     if model.task == "translation":
         return _translations(model, texts, pieces)
     if model.task == "sentiment":
-        buffer = model.exported().size("classify", "N")
+        buffer = load(model).backend.size("classify", "N")
         return [
             Case(f"classify {length:,} characters{what}", tuple(_of_length(texts, length, count)))
             for length, what, count in [*((length, "", 4) for length in _LENGTHS), (buffer, ", all that it reads", 1)]
@@ -330,8 +329,8 @@ def cases(model: models.Model, texts: Sequence[str], pieces: int) -> list[Case]:
     raise UserError(f"'{model.name}': its task {model.task} has no calls to measure")
 
 
-def _translations(model: models.Model, texts: Sequence[str], pieces: int) -> list[Case]:
-    translator = models.load_model(model)
+def _translations(model: FoundModel, texts: Sequence[str], pieces: int) -> list[Case]:
+    translator = load(model)
     assert isinstance(translator, Translator)
     counted = {text: len(translator.translate(text, greedy=True).source_pieces) for text in dict.fromkeys(texts)}
     fitting = [text for text, count in counted.items() if count == pieces][:_SENTENCES]
@@ -376,7 +375,7 @@ def _repeated(texts: Sequence[str], length: int) -> str:
     return " ".join([once] * (1 + length // (len(once) + 1)))
 
 
-def exported_contenders(found: Mapping[str, models.Model]) -> list[Contender]:
+def exported_contenders(found: Mapping[str, FoundModel]) -> list[Contender]:
     """The exported files of models of a task, each by its name, or as it was asked for where two have the same name.
 
     Raises:
@@ -385,16 +384,16 @@ def exported_contenders(found: Mapping[str, models.Model]) -> list[Contender]:
     names = [model.name for model in found.values()]
     result = []
     for asked, model in found.items():
-        model.exported()
         file = model.exported_file
-        assert file is not None
+        if file is None:
+            raise UserError(f"'{model.name}' has no exported file: nlpseq export {model.path} makes it")
         name = model.name if names.count(model.name) == 1 else asked
         result.append(Contender(name, EXPORTED, str(file.resolve())))
     return result
 
 
 def twin_contenders(
-    found: Mapping[str, models.Model], trained: models.Model | None, kinds: Sequence[str], folder: Path
+    found: Mapping[str, FoundModel], trained: FoundModel | None, kinds: Sequence[str], folder: Path
 ) -> tuple[list[Contender], list[str]]:
     """Twins in PyTorch of the first of the models whose training's model is there.
 

@@ -35,9 +35,9 @@ class Exported:
     """An exported file, by the calls that programs make."""
 
     def __init__(self, file: str) -> None:
-        from nlpseq.runtime import models
+        import nlpseq
 
-        self._predictor = models.load(file)
+        self._predictor = nlpseq.load(file)
         self.facts = {"file_bytes": Path(file).stat().st_size}
 
     def answer(self, do: str, text: str, **options: Any) -> str:

@@ -28,7 +28,7 @@ from benchmarks.workload import (
 
 Step = Callable[[int], float]
 
-_BEGIN = 2  # nlpseq.text.tokenizers.BEGIN, which shifted targets start with
+_BOS = 2  # nlpseq.text.tokenizers.BOS, which shifted targets start with
 _MASKED = -1e9
 
 
@@ -95,7 +95,7 @@ class TranslationModel(nn.Module):
         memory, (h_first, c_first, h_rest, c_rest) = self._encode(source, lengths)
         memory = self.dropout(memory)
 
-        previous = functional.pad(target[:, :-1], (1, 0), value=_BEGIN)
+        previous = functional.pad(target[:, :-1], (1, 0), value=_BOS)
         asking, _ = self.first(self.dropout(self.vectors(previous)), (h_first[None], c_first[None]))
         scores = asking @ self.keys(memory).transpose(1, 2)  # [batch, target, source]
         context = scores.masked_fill(~mask[:, None], _MASKED).softmax(-1).to(memory.dtype) @ memory

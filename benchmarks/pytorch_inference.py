@@ -30,7 +30,7 @@ from nlpseq.text.tokenizers import Characters, SentencePiece, Tokenizer
 
 FLOAT32, INT8 = "pytorch-float32", "pytorch-int8"
 
-_BEGIN, _END = tokenizers.BEGIN, tokenizers.END
+_BOS, _EOS = tokenizers.BOS, tokenizers.EOS
 _NEVER = -1e9
 _RESERVED = 3  # ids below are no outputs
 _MARKUP = re.compile(r"<br ?/?>", re.IGNORECASE)
@@ -424,9 +424,9 @@ class Twin:
         return getattr(self, f"_{do}")(text, **options)
 
     def _translate(self, text: str, greedy: bool) -> str:
-        ids = torch.tensor([*self._readers["source"].encode(text), _END])
+        ids = torch.tensor([*self._readers["source"].encode(text), _EOS])
         found = self._network.greedy(ids) if greedy else self._network.beam(ids, self._beam)
-        return self._readers["target"].decode([index for index in found if index > _END])
+        return self._readers["target"].decode([index for index in found if index > _EOS])
 
     def _classify(self, text: str) -> str:
         ids = self._readers["text"].encode(_MARKUP.sub(" ", text))

@@ -13,8 +13,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from nlpseq.tasks import char_lm, translation
-from nlpseq.tasks.base import Task, Vocabulary
 
 from benchmarks.workload import (
     ADAM_EPSILON,
@@ -28,7 +26,10 @@ from benchmarks.workload import (
     initial_weights,
 )
 from nlpseq import config
-from nlpseq.training.progress import LineDisplay
+from nlpseq.tasks import char_lm, translation
+from nlpseq.tasks.base import Task
+from nlpseq.text.vocabulary import Vocabulary
+from nlpseq.training.display import LineDisplay
 from nlpseq.training.trainer import Trainer
 
 Step = Callable[[int], float]
@@ -71,11 +72,11 @@ class KerasStack(keras.layers.Layer):
 class KerasLanguageModelling(char_lm.CharacterLanguageModelling):
     """Our task with Keras' recurrent layers in our model's place."""
 
-    def build_model(self, vocabulary: Vocabulary) -> char_lm.LanguageModel:
-        settings = vars(self.config.model)
+    def network(self, vocabulary: Vocabulary) -> char_lm.LanguageModel:
+        settings = self.config.model
         size = vocabulary.tokenizers["text"].vocabulary_size
-        model = char_lm.LanguageModel(vocabulary=size, **settings)
-        model.encoder = KerasStack(settings["cell"], settings["units"], settings["layers"], name="encoder")
+        model = char_lm.LanguageModel(settings, vocabulary=size)
+        model.encoder = KerasStack(settings.cell, settings.units, settings.layers, name="encoder")
         model.build()
         return model
 
@@ -83,21 +84,14 @@ class KerasLanguageModelling(char_lm.CharacterLanguageModelling):
 def task_of(workload: CharLM | Translation, char_lm_task: type = char_lm.CharacterLanguageModelling) -> Task[Any]:
     """The real task, set to the workload; without the average of the weights, which the others do not keep."""
     if isinstance(workload, CharLM):
-        settings = config.from_toml(char_lm.Config, None)
-        settings.model = char_lm.ModelConfig(
-            workload.cell, workload.units, workload.layers, workload.embedding, dropout=0.0
-        )
-        task: Task[Any] = char_lm_task(settings)
+        task: Task[Any] = char_lm_task(char_lm.Config())
+        settings = {"model.cell": workload.cell, "model.layers": workload.layers, "model.dropout": 0.0}
     else:
-        settings = config.from_toml(translation.Config, RECIPES / "multi30k-en-de.toml")
-        settings.model.units, settings.model.embedding = workload.units, workload.embedding
-        settings.model.dropout = workload.dropout
-        settings.training.label_smoothing = workload.label_smoothing
-        task = translation.TranslationTask(settings)
-    training = task.config.training
-    training.precision, training.seed = workload.precision, workload.seed
-    training.clip_norm, training.ema = CLIP_NORM, 0.0
-    return task
+        task = translation.TranslationTask(config.from_toml(translation.Config, RECIPES / "multi30k-en-de.toml"))
+        settings = {"model.dropout": workload.dropout, "training.label_smoothing": workload.label_smoothing}
+    settings |= {"model.units": workload.units, "model.embedding": workload.embedding}
+    settings |= {"training.precision": workload.precision, "training.seed": workload.seed}
+    return task.with_settings({**settings, "training.clip_norm": CLIP_NORM, "training.ema": 0.0})
 
 
 def vocabulary_of(workload: CharLM | Translation) -> Vocabulary:
@@ -142,7 +136,7 @@ def _trainer_step(workload: CharLM | Translation, task: Task[Any]) -> Step:
         if state is None:
             state = task.initial_state(trainer.model, fields[0].shape[0])
         losses, state = trainer.step(fields, state, rate)
-        total, count = losses["cross_entropy"]
+        total, count, _ = losses["cross_entropy"]
         return float(total) / float(count)
 
     return step
@@ -161,7 +155,7 @@ def keras_jit(workload: CharLM) -> Step:
 def _keras_step(workload: CharLM, *, jit: bool) -> Step:
     task = task_of(workload, KerasLanguageModelling)
     keras.config.set_dtype_policy("mixed_bfloat16" if workload.precision == "bfloat16" else "float32")
-    model = task.build_model(vocabulary_of(workload))
+    model = task.network(vocabulary_of(workload))
     load(model, initial_weights(workload.seed))
     optimizer = keras.optimizers.Adam(LEARNING_RATE, epsilon=ADAM_EPSILON)
     optimizer.build(model.trainable_variables)

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tensorflow_contenders import weight_name
-from nlpseq.runtime import models
-from nlpseq.text.tokenizers import BEGIN, END
+from nlpseq.model_folder import FoundModel
+from nlpseq.pipeline.loading import load, load_trained
+from nlpseq.text.tokenizers import BOS, EOS
 
 _LENGTH = 24  # ids that logits are compared on
 
 
-def write(model: models.Model, file: Path) -> None:
+def write(model: FoundModel, file: Path) -> None:
     """Writes a twin's parts.
 
     Args:
@@ -28,9 +29,9 @@ def write(model: models.Model, file: Path) -> None:
         UserError: the training's model is not there.
         ValueError: there is no twin of such a network.
     """
-    task, network, vocabulary = models.load_parts(model)
-    beam = model.exported().size("translate", "B") if task.name == "translation" else 0
-    arrays: dict[str, Any] = {**parts(task, network, vocabulary, beam)}
+    trained = load_trained(model)
+    beam = load(model).backend.size("translate", "B") if model.task == "translation" else 0
+    arrays: dict[str, Any] = {**parts(trained.task, trained.model, trained.vocabulary, beam)}
     np.savez(file, **arrays)
 
 
@@ -38,10 +39,10 @@ def parts(task: Any, network: Any, vocabulary: Any, beam: int) -> dict[str, np.n
     """Arrays by name: weights, inputs with the logits that they give, tokenisers, and as JSON what else it takes."""
     first: dict[str, str] = {}
     names = {name: first.setdefault(reader.digest(), name) for name, reader in vocabulary.tokenizers.items()}
-    inputs = examples(task.name, [vocabulary.tokenizers[name].vocabulary_size for name in names])
+    inputs = examples(task.facts.name, [vocabulary.tokenizers[name].vocabulary_size for name in names])
     found = network(tuple(row[None] for row in inputs) if len(inputs) > 1 else inputs[0][None])
     facts = {
-        "task": task.name,
+        "task": task.facts.name,
         "settings": settings_of(network),
         "tokenizers": names,
         "labels": list(vocabulary.labels),
@@ -64,15 +65,17 @@ def parts(task: Any, network: Any, vocabulary: Any, beam: int) -> dict[str, np.n
 def examples(task: str, sizes: list[int]) -> list[np.ndarray]:
     """Ids int32 [time] for each input of the network: a source and what was written before, or a text."""
     random = np.random.default_rng(1)
-    drawn = [random.integers(END + 1, size, _LENGTH).astype(np.int32) for size in sizes]
+    drawn = [random.integers(EOS + 1, size, _LENGTH).astype(np.int32) for size in sizes]
     if task == "translation":
-        drawn[0][-1], drawn[1][0] = END, BEGIN
+        drawn[0][-1], drawn[1][0] = EOS, BOS
     return drawn
 
 
 def settings_of(network: Any) -> dict[str, Any]:
     """What a twin of a Keras model is built of; raises ValueError where there is none of that kind."""
-    settings = {key: value for key, value in network.get_config().items() if isinstance(value, (bool, int, str))}
+    config = network.get_config()
+    settings = {**config, **config["settings"]}
+    settings = {key: value for key, value in settings.items() if isinstance(value, (bool, int, str))}
     if settings["cell"] != "lstm":
         raise ValueError(f"cells are {settings['cell']}: twins are of LSTMs")
     if settings.get("attention", "multiplicative") != "multiplicative":

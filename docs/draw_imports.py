@@ -19,7 +19,7 @@ def rows() -> list[list[str]]:
     """The layers of the linter's contract, from top to bottom."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     layers = contracts["contracts"][0]["layers"]
-    named = [[name for name in layer.replace("|", ":").replace(" ", "").split(":")] for layer in layers]
+    named = [layer.replace("|", ":").replace(" ", "").split(":") for layer in layers]
     kept = [[name for name in row if name not in LEFT_OUT] for row in named]
     return [row for row in kept if row]
 

@@ -39,9 +39,7 @@ def corpus_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 
 @pytest.fixture(scope="session")
-def whole_run(
-    tmp_path_factory: pytest.TempPathFactory, corpus_file: Callable[[str], Path]
-) -> Callable[[str], Path]:
+def whole_run(tmp_path_factory: pytest.TempPathFactory, corpus_file: Callable[[str], Path]) -> Callable[[str], Path]:
     """The folder of a task's tiny model after two epochs, without an exported file. Copy it to change it."""
     from tests.pipeline.runs import run
 

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 import nlpseq
 from nlpseq.cli import main
+from nlpseq.errors import UserError
 
 PACKAGE = Path(__file__).parent / "toy"
 SENTENCE = "Anna saw 7 Fords"
@@ -96,6 +97,7 @@ def test_the_model_card_says_what_the_task_says(trained: dict[str, Result], home
         "# kinds of words\n\nTells of each word of a text what kind of word it is.",
         "- words tagged right 100.0 % on the validation part",
         "nlpseq tag --model 'kinds of words' \"Anna bought 12 apples\"",
+        "nlpseq train-task word-kinds --config 'saved_models/kinds of words/config.toml' --output NEW",
         "| words tagged right | higher | 100.0 % |",
         "It may lose ",
         "/capitalized",  # an example
@@ -180,10 +182,10 @@ def test_using_the_model_imports_no_tensorflow(trained: dict[str, Result]) -> No
 def test_without_its_package_a_model_says_what_to_do(
     trained: dict[str, Result], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PYTHONPATH")
-    used = in_process("classify", "--model", "kinds of words", "x")
-    assert used.returncode == 2
-    assert "'kinds of words' is a word-kinds model" in used.stderr
-    loaded = in_process("evaluate", "kinds of words", "--data", "none.tsv")
-    assert loaded.returncode == 2
-    assert "there is no task 'word-kinds'" in loaded.stderr
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder != str(home / "installed")])
+    assert "'kinds of words' is a word-kinds model" in run("classify", "--model", "kinds of words", "x").stderr
+    evaluated = run("evaluate", "kinds of words", "--data", "none.tsv")
+    assert evaluated.exit_code == 2
+    assert "there is no task 'word-kinds': choose char-lm" in evaluated.stderr
+    with pytest.raises(UserError, match="can do tag, which this version of nlpseq does not know"):
+        nlpseq.load("kinds of words")

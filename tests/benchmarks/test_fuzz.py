@@ -19,7 +19,7 @@ from benchmarks import fuzz, fuzz_checks
 from benchmarks.fuzz import Inputs, Order
 from benchmarks.fuzz_checks import Sizes
 from benchmarks.fuzz_inputs import Input
-from nlpseq.runtime.exported import ExportedModel
+from nlpseq.runtime.litert import ExportedFile
 from tests.runtime import toys
 
 ORDER = Order(seed=1, first=0, stop=300, seconds=0)
@@ -138,7 +138,7 @@ def test_the_text_in_a_buffer(content: bytes, text: str) -> None:
 
 @pytest.mark.parametrize("task", toys.SIZES)
 def test_inputs_are_the_same_for_the_same_seed_and_fit(task: str, toy_files: dict[str, Path]) -> None:
-    model = ExportedModel(toy_files[task])
+    model = ExportedFile(toy_files[task])
     inputs, again, others = Inputs(model, 1), Inputs(model, 1), Inputs(model, 2)
     found = [inputs[number] for number in range(300)]
     assert list(map(str, found)) == [str(again[number]) for number in range(300)]
@@ -153,7 +153,7 @@ def test_inputs_are_the_same_for_the_same_seed_and_fit(task: str, toy_files: dic
 def test_a_run_reports_what_it_found(toy_files: dict[str, Path]) -> None:
     noted: list[int] = []
     said: list[dict[str, Any]] = []
-    inputs = Inputs(ExportedModel(toy_files["sentiment"]), 1)
+    inputs = Inputs(ExportedFile(toy_files["sentiment"]), 1)
 
     def call(given: Input) -> tuple[Any, list[str]]:
         return None, ["bad"] if len(noted) == 5 else []
@@ -169,7 +169,7 @@ def test_a_run_reports_what_it_found(toy_files: dict[str, Path]) -> None:
 def test_an_answer_that_changes_is_noticed(toy_files: dict[str, Path]) -> None:
     answers = iter(range(10**6))
     said: list[dict[str, Any]] = []
-    inputs = Inputs(ExportedModel(toy_files["sentiment"]), 1)
+    inputs = Inputs(ExportedFile(toy_files["sentiment"]), 1)
     fuzz.run(inputs, lambda given: ({"text": np.array([next(answers)])}, []), ORDER, lambda number: None, said.append)
     assert next(what for _, what in said[0]["problems"]) == "input 0 gives another answer when it is called again"
 
@@ -206,7 +206,7 @@ def test_after_a_crash_it_goes_on_behind_it(
     said: list[str] = []
     found = fuzz.fuzz(toy_files["sentiment"], Order(1, 10, 20, 0), tmp_path, said.append)
     assert starts == [10, 14]
-    given = Inputs(ExportedModel(toy_files["sentiment"]), 1)[13]
+    given = Inputs(ExportedFile(toy_files["sentiment"]), 1)[13]
     assert f"input 13: ended with SIGSEGV: Fatal\n  {given}" in said
     assert found.crashes == [(13, "ended with SIGSEGV: Fatal")]
     assert "input 13: ended with SIGSEGV" in fuzz.summary(toy_files["sentiment"], Order(1, 10, 20, 0), found)

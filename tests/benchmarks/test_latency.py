@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from benchmarks import __main__ as command_line
 from benchmarks import latency
 from benchmarks.latency import Answer, Call, Case
+from nlpseq import model_folder
 from nlpseq.errors import UserError
-from nlpseq.runtime import models
 from tests.runtime import toys
 
 TWO = Case("two", (Call("translate", "a", {}), Call("translate", "b", {})))
@@ -66,7 +66,7 @@ def test_everybody_answers_in_an_order_that_alternates() -> None:
 
 
 def test_sources_have_the_pieces_that_were_asked_for(toy_files: dict[str, Path]) -> None:
-    model = models.find(str(toy_files["translation"]))
+    model = model_folder.find(str(toy_files["translation"]))
     beam, greedy = latency.cases(model, ["abc", "abcd", "abe", "abc"], 4)
     assert [call.text for call in beam.calls] == ["abc", "abe"]
     assert (beam.name, greedy.calls[0].options) == (f"translate, beam {toys.B}, 4 pieces", {"greedy": True})
@@ -78,7 +78,7 @@ def test_classified_texts_are_as_long_as_they_should_be(
     toy_files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(latency, "_LENGTHS", (20, 1000))
-    found = latency.cases(models.find(str(toy_files["sentiment"])), ["One two.", "Three."], 15)
+    found = latency.cases(model_folder.find(str(toy_files["sentiment"])), ["One two.", "Three."], 15)
     assert [case.name for case in found] == [
         "classify 20 characters",
         f"classify {toys.N} characters, all that it reads",
@@ -88,7 +88,7 @@ def test_classified_texts_are_as_long_as_they_should_be(
 
 
 def test_a_language_model_writes_and_scores(toy_files: dict[str, Path]) -> None:
-    found = latency.cases(models.find(str(toy_files["char-lm"])), ["One two.", "Three."], 15)
+    found = latency.cases(model_folder.find(str(toy_files["char-lm"])), ["One two.", "Three."], 15)
     assert [case.characters for case in found] == [200, 300, 200, 300, 1000]
     assert [call.text for call in found[0].calls] == ["One ", "Three. "]
     assert len(found[4].calls[0].text) == 1000
@@ -109,6 +109,6 @@ def test_the_command_prints_a_line_for_each_case_and_contender(toy_files: dict[s
 def test_names_are_those_of_the_models_where_they_differ(toy_files: dict[str, Path], tmp_path: Path) -> None:
     copy = tmp_path / "copy.tflite"
     copy.write_bytes(toy_files["sentiment"].read_bytes())
-    found = {str(file): models.find(str(file)) for file in (toy_files["sentiment"], copy)}
+    found = {str(file): model_folder.find(str(file)) for file in (toy_files["sentiment"], copy)}
     assert [one.name for one in latency.exported_contenders(found)] == list(found)
     assert [one.name for one in latency.exported_contenders(dict([next(iter(found.items()))]))] == ["toy-sentiment"]

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nlpseq.tasks import task_class
-from nlpseq.tasks.base import Vocabulary
 
 from benchmarks import latency, tensorflow_contenders, twins
+from nlpseq import model_folder
 from nlpseq.config import from_toml
 from nlpseq.data.samples import phrasebook
-from nlpseq.runtime import models
+from nlpseq.tasks import task_class
 from nlpseq.text.tokenizers import Characters, SentencePiece
+from nlpseq.text.vocabulary import Vocabulary
 
 pytest.importorskip("torch")
 
@@ -41,12 +41,12 @@ def trained(kind: str, pieces: SentencePiece) -> tuple[Any, Any, Vocabulary]:
     """A task, its network with weights that no initialiser gives, and a vocabulary."""
     name = kind.removesuffix("-plain")
     task_type = task_class(name)
-    task = task_type(from_toml(task_type.config_type, None, [f"model.{setting}" for setting in SIZES[kind]]))
+    task = task_type(from_toml(task_type.facts.config_type, None, [f"model.{setting}" for setting in SIZES[kind]]))
     tokenizers: dict[str, Any] = {"text": Characters(sorted(set("".join(TEXTS[:2]) + "\n")))}
     if name != "char-lm":
         tokenizers = dict.fromkeys(("source", "target") if name == "translation" else ("text",), pieces)
     vocabulary = Vocabulary(tokenizers, ("bad", "good", "neither") if name == "sentiment" else ())
-    network = task.build_model(vocabulary)
+    network = task.network(vocabulary)
     tensorflow_contenders.load(network, weights)
     return task, network, vocabulary
 
@@ -104,14 +104,14 @@ def test_a_twin_with_other_weights_is_refused(pieces: SentencePiece, tmp_path: P
 def test_a_network_without_a_twin_is_told(settings: dict[str, Any], problem: str) -> None:
     class Network:
         def get_config(self) -> dict[str, Any]:
-            return settings
+            return {"settings": settings}
 
     with pytest.raises(ValueError, match=problem):
         twins.settings_of(Network())
 
 
 def test_a_file_alone_has_no_twin(toy_files: dict[str, Path], tmp_path: Path) -> None:
-    found = {"toy": models.find(str(toy_files["sentiment"]))}
+    found = {"toy": model_folder.find(str(toy_files["sentiment"]))}
     contenders, missing = latency.twin_contenders(found, None, ["float32"], tmp_path)
     assert contenders == []
     assert missing == ["no folder has model.keras, whose weights they take: give one with --trained"]

@@ -68,7 +68,7 @@ class WordKinds(Task[Config]):
         card=Card(
             summary="Tells of each word of a text what kind of word it is.",
             usage='nlpseq tag --model {model} "Anna bought 12 apples"',
-            own_data="SENTENCES.tsv  (text TAB tags, one tag for each word)",
+            own_data="SENTENCES.tsv  (with columns text and tags, one tag for each word)",
             limits=("It takes words for what spaces separate, so it is of no use for text without spaces.",),
         ),
     )
