@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import mmap
 import os
-import random
 import signal
 import struct
 import subprocess
@@ -24,27 +23,21 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import fuzz_checks, fuzz_inputs, memory
+from benchmarks import fuzz_checks, memory
 from benchmarks.fuzz_checks import Sizes
-from benchmarks.fuzz_inputs import Input
+from benchmarks.fuzz_inputs import Input, Inputs
 from benchmarks.report import markdown
 from nlpseq.errors import UserError
 from nlpseq.runtime.litert import ExportedFile
 from nlpseq.runtime.predictor import predictor_for
 
 _ROOT = Path(__file__).parent.parent
-_PREDICTED = 0.1  # part of the calls that go through the predictor, the rest through signatures
 _REPEATED = 0.02  # part of the calls that are made again later
 _SAY_SECONDS = 5.0
 _HANG_SECONDS = 120.0
 _SHOWN = 20  # problems
 _MOST_CRASHES = 10
 _GROWTH, _GROWN_BYTES = 1.1, 10e6  # of memory, that a run may show
-_PREDICTORS = {
-    "translate": ("Translator.translate",),
-    "classify": ("Classifier.classify",),
-    "generate": ("Generator.generate", "Generator.score"),
-}
 
 
 @dataclass(frozen=True)
@@ -103,53 +96,6 @@ class Found:
     @property
     def calls(self) -> int:
         return sum(count.calls for count in self.counts.values())
-
-
-class Inputs:
-    """The inputs of a file, by their numbers."""
-
-    def __init__(self, model: ExportedFile, seed: int) -> None:
-        self._seed = seed
-        self._sizes = model.metadata.signatures
-        self._signatures = tuple(name for name in _NUMBERS if name in self._sizes)
-        self._predicted = tuple(
-            target for name, targets in _PREDICTORS.items() if name in self._signatures for target in targets
-        )
-
-    def __getitem__(self, number: int) -> Input:
-        draw = random.Random(f"{self._seed} {number}")
-        if draw.random() < _PREDICTED:
-            target = self._predicted[number % len(self._predicted)]
-            size = self._sizes[self._signatures[0]]["N"]
-            return Input(target, fuzz_inputs.string(draw, size), _predictor_numbers(target, draw))
-        target = self._signatures[number % len(self._signatures)]
-        numbers = {name: fuzz_inputs.number(name, draw) for name in _NUMBERS[target]}
-        return Input(target, fuzz_inputs.text(draw, self._sizes[target]["N"]), numbers)
-
-
-_NUMBERS: dict[str, tuple[str, ...]] = {
-    "translate": (),
-    "translate_greedy": (),
-    "classify": (),
-    "generate": ("length", "temperature", "seed"),
-    "sample": ("length", "temperature", "seed", "top_k", "top_p"),
-    "score": ("context",),
-}
-
-
-def _predictor_numbers(target: str, draw: random.Random) -> dict[str, Any]:
-    """What a predictor allows; it refuses the rest with a message."""
-    if target == "Translator.translate":
-        return {"greedy": draw.random() < 0.5}
-    if target != "Generator.generate":
-        return {}
-    return {
-        "length": draw.choice((0, 1, draw.randrange(50), 3000 if draw.random() < 0.01 else 7)),
-        "temperature": draw.choice((0.0, 1e-9, 0.8, 1e9)),
-        "top_k": draw.choice((0, 1, 20, 10**10)),
-        "top_p": draw.choice((1.0, 0.9, 1e-9)),
-        "seed": draw.choice((0, 1, 2**31 - 1)),
-    }
 
 
 class Caller:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.sentences import SENTENCES
+from nlpseq.runtime.litert import ExportedFile
 
 _FULL = 0.03  # part of the texts that fill the buffer
 _TYPICAL_BYTES = 12
@@ -46,6 +47,21 @@ _BROKEN += (
     b"\xff",
 )
 _MARKS = ("<br />", "<br", "<BR/>", "<s>", "</s>", "<unk>", "<pad>", "<0x0A>", "▁", "<2fr>", "%s", "\\n", "&amp;")
+
+_PREDICTED = 0.1  # part of the calls that go through the predictor, the rest through signatures
+_PREDICTORS = {
+    "translate": ("Translator.translate",),
+    "classify": ("Classifier.classify",),
+    "generate": ("Generator.generate", "Generator.score"),
+}
+_INPUTS: dict[str, tuple[str, ...]] = {
+    "translate": (),
+    "translate_greedy": (),
+    "classify": (),
+    "generate": ("length", "temperature", "seed"),
+    "sample": ("length", "temperature", "seed", "top_k", "top_p"),
+    "score": ("context",),
+}
 
 
 @dataclass(frozen=True)
@@ -171,3 +187,40 @@ _NUMBERS: dict[str, _Numbers] = {
     "top_p": (lambda draw: draw.uniform(0.1, 1), (0.0, 1.0, -1.0, 2.0, 1e-9, 0.9999999, *_NO_NUMBERS)),
     "context": (lambda draw: draw.randrange(20), (*_FAR, 1023, 1024, 1025)),
 }
+
+
+class Inputs:
+    """The inputs of a file, by their numbers."""
+
+    def __init__(self, model: ExportedFile, seed: int) -> None:
+        self._seed = seed
+        self._sizes = model.metadata.signatures
+        self._signatures = tuple(name for name in _INPUTS if name in self._sizes)
+        self._predicted = tuple(
+            target for name, targets in _PREDICTORS.items() if name in self._signatures for target in targets
+        )
+
+    def __getitem__(self, index: int) -> Input:
+        draw = random.Random(f"{self._seed} {index}")
+        if draw.random() < _PREDICTED:
+            target = self._predicted[index % len(self._predicted)]
+            size = self._sizes[self._signatures[0]]["N"]
+            return Input(target, string(draw, size), _predictor_numbers(target, draw))
+        target = self._signatures[index % len(self._signatures)]
+        numbers = {name: number(name, draw) for name in _INPUTS[target]}
+        return Input(target, text(draw, self._sizes[target]["N"]), numbers)
+
+
+def _predictor_numbers(target: str, draw: random.Random) -> dict[str, Any]:
+    """What a predictor allows; it refuses the rest with a message."""
+    if target == "Translator.translate":
+        return {"greedy": draw.random() < 0.5}
+    if target != "Generator.generate":
+        return {}
+    return {
+        "length": draw.choice((0, 1, draw.randrange(50), 3000 if draw.random() < 0.01 else 7)),
+        "temperature": draw.choice((0.0, 1e-9, 0.8, 1e9)),
+        "top_k": draw.choice((0, 1, 20, 10**10)),
+        "top_p": draw.choice((1.0, 0.9, 1e-9)),
+        "seed": draw.choice((0, 1, 2**31 - 1)),
+    }

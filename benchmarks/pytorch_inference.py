@@ -25,6 +25,18 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.pytorch_contenders import Weights
+from benchmarks.pytorch_recurrent import (
+    LibraryStack,
+    LoopStack,
+    Stack,
+    StepLSTM,
+    copy_into,
+    gate_kernel,
+    load_linear,
+    load_step,
+    lstm_step,
+    reordered,
+)
 from nlpseq.text import tokenizers
 from nlpseq.text.tokenizers import Characters, SentencePiece, Tokenizer
 
@@ -38,108 +50,6 @@ _TRIALS = 5
 
 
 # Networks
-
-
-def lstm_step(before: torch.Tensor, cell: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """From [rows, 4 x units], before the activations, in the order i, f, o, g: the states h and c."""
-    units = cell.shape[-1]
-    new = torch.tanh(before[:, 3 * units :])
-    gates = torch.sigmoid(before[:, : 3 * units])
-    cell = torch.addcmul(gates[:, units : 2 * units] * cell, gates[:, :units], new)
-    return gates[:, 2 * units :] * torch.tanh(cell), cell
-
-
-class StepLSTM(nn.Module):
-    """A layer for one step: rows of inputs and states."""
-
-    def __init__(self, inputs: int, units: int) -> None:
-        super().__init__()
-        self.gates = nn.Linear(inputs + units, 4 * units)
-
-    def forward(self, x: torch.Tensor, h: torch.Tensor, c: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return lstm_step(self.gates(torch.cat([x, h], -1)), c)
-
-
-class LoopLSTM(nn.Module):
-    """A layer over a sequence [time, inputs], in one direction: the inputs are projected all at once."""
-
-    def __init__(self, inputs: int, units: int, backward: bool) -> None:
-        super().__init__()
-        self.units, self.backward = units, backward
-        self.inputs = nn.Linear(inputs, 4 * units)
-        self.states = nn.Linear(units, 4 * units, bias=False)
-
-    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
-        projected = self.inputs(sequence)
-        h = torch.zeros([1, self.units])
-        c = torch.zeros([1, self.units])
-        outputs: list[torch.Tensor] = []
-        time = projected.shape[0]
-        for step in range(time):
-            at = time - 1 - step if self.backward else step
-            h, c = lstm_step(projected[at : at + 1] + self.states(h), c)
-            outputs.append(h)
-        found = torch.cat(outputs)
-        return found.flip(0) if self.backward else found
-
-
-class BothWays(nn.Module):
-    """A layer in each direction."""
-
-    def __init__(self, inputs: int, units: int) -> None:
-        super().__init__()
-        self.ahead, self.back = LoopLSTM(inputs, units, False), LoopLSTM(inputs, units, True)
-
-    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self.ahead(sequence), self.back(sequence)], -1)
-
-
-class LoopStack(nn.Module):
-    """Layers over a sequence [time, inputs]: [time, units], or 2 x units where they read both ways."""
-
-    def __init__(self, inputs: int, units: int, depth: int, both: bool) -> None:
-        super().__init__()
-        widths = [inputs] + [units * (1 + both)] * (depth - 1)
-        self.layers = nn.Sequential(*(BothWays(n, units) if both else LoopLSTM(n, units, False) for n in widths))
-
-    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
-        return self.layers(sequence)
-
-    def load(self, weights: Weights, path: str) -> None:
-        for index, layer in enumerate(self.layers):
-            own = f"{path}/layer_{index}"
-            if isinstance(layer, BothWays):
-                _load_loop(layer.ahead, weights, f"{own}/forward")
-                _load_loop(layer.back, weights, f"{own}/backward")
-            else:
-                _load_loop(layer, weights, own)
-
-
-class LibraryStack(nn.Module):
-    """:class:`LoopStack` by ``nn.LSTM``: oneDNN's layer in 32 bits, a kernel of its own in 8."""
-
-    def __init__(self, inputs: int, units: int, depth: int, both: bool) -> None:
-        super().__init__()
-        self.lstm = nn.LSTM(inputs, units, depth, bidirectional=both)
-
-    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
-        return self.lstm(sequence[:, None])[0][:, 0]
-
-    def load(self, weights: Weights, path: str) -> None:
-        directions = (("forward", ""), ("backward", "_reverse")) if self.lstm.bidirectional else (("", ""),)
-        with torch.no_grad():
-            for layer in range(self.lstm.num_layers):
-                for name, suffix in directions:
-                    own = f"{path}/layer_{layer}/{name}".rstrip("/")
-                    for kernel, key in (("kernel", "ih"), ("recurrent_kernel", "hh")):
-                        parameter = getattr(self.lstm, f"weight_{key}_l{layer}{suffix}")
-                        parameter.copy_(torch.from_numpy(weights(f"{own}/{kernel}", tuple(parameter.shape[::-1])).T))
-                    bias = getattr(self.lstm, f"bias_ih_l{layer}{suffix}")
-                    bias.copy_(torch.from_numpy(weights(f"{own}/bias", tuple(bias.shape))))
-                    getattr(self.lstm, f"bias_hh_l{layer}{suffix}").zero_()
-
-
-Stack = type[LoopStack] | type[LibraryStack]
 
 
 class CharacterNetwork(nn.Module):
@@ -158,15 +68,17 @@ class CharacterNetwork(nn.Module):
         self.output = nn.Linear(units, vocabulary)
 
     def load(self, weights: Weights) -> None:
-        _copy(self.embedding.weight, weights("embedding/embeddings", tuple(self.embedding.weight.shape)))
+        copy_into(self.embedding.weight, weights("embedding/embeddings", tuple(self.embedding.weight.shape)))
         self.stack.load(weights, "encoder")
         kernel = weights("encoder/layer_0/kernel", (self.embedding.weight.shape[1], 4 * self.units))
         projected = self.embedding.weight.detach().numpy() @ kernel + weights("encoder/layer_0/bias", (4 * self.units,))
-        _copy(self.table.weight, _reordered(projected))
-        _load(self.first, _gates(weights, "encoder/layer_0/recurrent_kernel", self.first))
+        copy_into(self.table.weight, reordered(projected))
+        load_linear(self.first, gate_kernel(weights, "encoder/layer_0/recurrent_kernel", self.first))
         for index, layer in enumerate(self.above, start=1):
-            _load_step(layer, weights, f"encoder/layer_{index}")
-        _load(self.output, weights("output/kernel", (self.units, self.output.out_features)), weights, "output/bias")
+            load_step(layer, weights, f"encoder/layer_{index}")
+        load_linear(
+            self.output, weights("output/kernel", (self.units, self.output.out_features)), weights, "output/bias"
+        )
 
     def step(self, last: torch.Tensor, states: list[torch.Tensor]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Logits [1, vocabulary] after an id [1]; h and c of each layer in turn."""
@@ -226,10 +138,10 @@ class ClassifierNetwork(nn.Module):
         self.classes = nn.Linear(2 * width, settings["classes"])
 
     def load(self, weights: Weights) -> None:
-        _copy(self.embedding.weight, weights("embedding/embeddings", tuple(self.embedding.weight.shape)))
+        copy_into(self.embedding.weight, weights("embedding/embeddings", tuple(self.embedding.weight.shape)))
         self.stack.load(weights, "encoder")
         shape = (self.classes.in_features, self.classes.out_features)
-        _load(self.classes, weights("classes/kernel", shape), weights, "classes/bias")
+        load_linear(self.classes, weights("classes/kernel", shape), weights, "classes/bias")
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Logits [classes] of ids [time]."""
@@ -260,9 +172,9 @@ class TranslationNetwork(nn.Module):
 
     def load(self, weights: Weights) -> None:
         vectors = weights("target_embedding/embeddings", tuple(self.target.weight.shape))
-        _copy(self.target.weight, vectors)
+        copy_into(self.target.weight, vectors)
         if not self.shared:
-            _copy(self.source.weight, weights("source_embedding/embeddings", tuple(self.source.weight.shape)))
+            copy_into(self.source.weight, weights("source_embedding/embeddings", tuple(self.source.weight.shape)))
         self.stack.load(weights, "encoder")
         for layer, name, bias in (
             (self.bridge, "bridge", True),
@@ -270,12 +182,12 @@ class TranslationNetwork(nn.Module):
             (self.readout, "readout", True),
         ):
             kernel = weights(f"{name}/kernel", (layer.in_features, layer.out_features))
-            _load(layer, kernel, weights if bias else None, f"{name}/bias")
-        _load_step(self.first, weights, "decoder_first/layer_0")
+            load_linear(layer, kernel, weights if bias else None, f"{name}/bias")
+        load_step(self.first, weights, "decoder_first/layer_0")
         for index, step in enumerate(self.rest):
-            _load_step(step, weights, f"decoder_rest/layer_{index}")
+            load_step(step, weights, f"decoder_rest/layer_{index}")
         shape = (self.output.in_features, self.vocabulary)
-        _load(self.output, vectors.T if self.tied else weights("output/kernel", shape), weights, "output_bias")
+        load_linear(self.output, vectors.T if self.tied else weights("output/kernel", shape), weights, "output_bias")
 
     def encode(self, source: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
         """From ids [time]: the memory and its keys, each [time, n], and the decoder's first states, each [1, units]."""
@@ -364,45 +276,6 @@ class TranslationNetwork(nn.Module):
 
 
 NETWORKS = {"char-lm": CharacterNetwork, "sentiment": ClassifierNetwork, "translation": TranslationNetwork}
-
-
-def _reordered(gates: np.ndarray) -> np.ndarray:
-    """Keras' i, f, g, o as i, f, o, g: sigmoids side by side."""
-    i, f, g, o = np.split(gates, 4, axis=-1)
-    return np.concatenate([i, f, o, g], axis=-1)
-
-
-def _gates(weights: Weights, path: str, layer: nn.Linear) -> np.ndarray:
-    return _reordered(weights(path, (layer.in_features, layer.out_features)))
-
-
-def _copy(parameter: torch.Tensor, value: np.ndarray) -> None:
-    with torch.no_grad():
-        parameter.copy_(torch.from_numpy(np.array(value)))
-
-
-def _load(
-    layer: nn.Linear, kernel: np.ndarray, weights: Weights | None = None, bias: str = "", *, gates: bool = False
-) -> None:
-    _copy(layer.weight, kernel.T)
-    if weights is not None:
-        value = weights(bias, (layer.out_features,))
-        _copy(layer.bias, _reordered(value) if gates else value)
-
-
-def _load_loop(layer: LoopLSTM, weights: Weights, path: str) -> None:
-    _load(layer.inputs, _gates(weights, f"{path}/kernel", layer.inputs), weights, f"{path}/bias", gates=True)
-    _load(layer.states, _gates(weights, f"{path}/recurrent_kernel", layer.states))
-
-
-def _load_step(layer: StepLSTM, weights: Weights, path: str) -> None:
-    units = layer.gates.out_features // 4
-    shapes = {"kernel": layer.gates.in_features - units, "recurrent_kernel": units}
-    parts = [_reordered(weights(f"{path}/{name}", (rows, 4 * units))) for name, rows in shapes.items()]
-    _load(layer.gates, np.concatenate(parts), weights, f"{path}/bias", gates=True)
-
-
-# From text to text
 
 
 class Twin:

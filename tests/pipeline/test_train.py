@@ -326,7 +326,7 @@ def test_what_was_cut_and_where_parts_come_from_reach_the_card(tmp_path: Path, c
         "texts longer than 16 pieces (data.max_length): only the beginning and the end were read": 1
     }
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert card.count("own.tsv`") == 2
+    assert card.count("own.tsv |") == 2
     assert "split off" not in card
     assert "only the beginning and the end were read" in card
 
