@@ -1,12 +1,8 @@
 """Twins of our models in PyTorch for using them: the same weights, text in and text out, as PyTorch runs them fastest.
 
-Loops over steps are scripted (``torch.jit``) and optimised for inference, or frozen: eager, a step of 15 small
-operations costs twice as much. Products of a step are few and wide: [input, state] times one matrix for all gates.
-``int8`` is ``torch.ao.quantization.quantize_dynamic``, over these products, a scale for each row, and over ``nn.LSTM``.
-Where ``nn.LSTM`` over a whole sequence and the loop over cells could both serve, both are built and timed, and the
-faster one stays.
-
-Not used: ``torch.compile``, whose loops would be unrolled or broken up, and batches of texts: a call is one text.
+Loops over steps are scripted; ``int8`` is ``torch.ao.quantization.quantize_dynamic``, a scale for each row. Where
+``nn.LSTM`` and a loop over cells could both serve, both are built and timed, and the faster one stays. Not used:
+``torch.compile``, whose loops would be unrolled or broken up, and batches of texts: a call is one text.
 """
 
 from __future__ import annotations
@@ -37,19 +33,15 @@ from benchmarks.pytorch_recurrent import (
     lstm_step,
     reordered,
 )
-from nlpseq.text import tokenizers
-from nlpseq.text.tokenizers import Characters, SentencePiece, Tokenizer
+from nlpseq.text.tokenizers import BOS, EOS, Characters, SentencePiece, Tokenizer
 
 FLOAT32, INT8 = "pytorch-float32", "pytorch-int8"
 
-_BOS, _EOS = tokenizers.BOS, tokenizers.EOS
+_BOS, _EOS = BOS, EOS
 _NEVER = -1e9
 _RESERVED = 3  # ids below are no outputs
 _MARKUP = re.compile(r"<br ?/?>", re.IGNORECASE)
 _TRIALS = 5
-
-
-# Networks
 
 
 class CharacterNetwork(nn.Module):

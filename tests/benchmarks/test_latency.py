@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks import __main__ as command_line
-from benchmarks import latency
+from benchmarks import latency, latency_cases
 from benchmarks.latency import Answer, Call, Case
 from nlpseq import model_folder
 from nlpseq.errors import UserError
@@ -77,7 +77,7 @@ def test_sources_have_the_pieces_that_were_asked_for(toy_files: dict[str, Path])
 def test_classified_texts_are_as_long_as_they_should_be(
     toy_files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(latency, "_LENGTHS", (20, 1000))
+    monkeypatch.setattr(latency_cases, "_LENGTHS", (20, 1000))
     found = latency.cases(model_folder.find(str(toy_files["sentiment"])), ["One two.", "Three."], 15)
     assert [case.name for case in found] == [
         "classify 20 characters",
