@@ -79,6 +79,23 @@ def test_classify(home: Path) -> None:
     assert (record["label"], record["relevance"], record["cut"]) == ("good", [1.0], False)
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("command", ["translate", "classify"])
+def test_an_empty_file_has_no_answers(home: Path, tmp_path: Path, command: str, jobs: str) -> None:
+    (tmp_path / "in.txt").touch()
+    for options in ((), ("--input", tmp_path / "in.txt")):
+        result = nlpseq(command, "--jobs", jobs, *options, input=b"")
+        assert (result.exit_code, result.output) == (0, "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "shift-jis"])
+def test_a_file_in_another_encoding_is_refused(home: Path, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "in.txt").write_bytes({"shift-jis": "日本"}.get(encoding, "né").encode(encoding))
+    result = nlpseq("translate", "--input", tmp_path / "in.txt")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "in.txt, line 1: not UTF-8 (byte " in result.stderr
+
+
 @pytest.mark.parametrize("command", ["translate", "classify"])
 def test_a_blank_line_has_the_keys_of_any_other(home: Path, command: str) -> None:
     """Once it had keys of its own (fault 12)."""
@@ -127,6 +144,9 @@ def test_verify(home: Path, tmp_path: Path) -> None:
         (["translate", "--beam", "5", "x"], "nlpseq export --set decoding.beam=5 makes another"),
         (["translate", "--n-best", "4", "x"], "--n-best 4: at most as many as the beam is wide, which is 3"),
         (["translate", "--model", "letters", "x"], "'letters' is a char-lm model: nlpseq generate uses it"),
+        (["generate", "--model", "en-fr", "x"], "'en-fr' is a translation model: nlpseq translate uses it"),
+        (["translate", "--greedy", "x"], "No such option"),
+        (["translate", "--from", "en", "x"], "--from and --to go together"),
         (["translate", "--model", "none.tflite", "x"], "none.tflite: no such file"),
         (["translate", "--model", "en-fr", "--from", "de", "--to", "en", "x"], "from en to fr, not from de to en"),
         (["translate", "--jobs", "-1", "x"], "-1 is not in the range"),

@@ -77,6 +77,14 @@ def test_the_package_is_found_by_its_entry_points(home: Path) -> None:
     assert "choose char-lm, sentiment, translation, word-kinds" in run("train-task", "kinds").stderr
 
 
+def test_the_page_on_adding_a_task_shows_this_package() -> None:
+    page = (PACKAGE.parent.parent / "docs" / "adding-a-task.md").read_text(encoding="utf-8")
+    shown = page.split("```toml\n")[1].split("```")[0]
+    assert shown in (PACKAGE / "pyproject.toml").read_text(encoding="utf-8")
+    lines = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in PACKAGE.rglob("*.py"))
+    assert f"in {lines} lines" in page
+
+
 def test_training_stops_and_goes_on(trained: dict[str, Result]) -> None:
     first, second = trained["first"], trained["second"]
     assert first.exit_code == 130, first.output
