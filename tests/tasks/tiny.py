@@ -34,7 +34,13 @@ _PIECES = ["tokenizer.vocabulary_size=300", "tokenizer.normalization=identity", 
 TINY = {
     "char-lm": ["model.units=16", "model.embedding=8", "training.batch_tokens=128", "training.length=16"],
     "sentiment": ["model.units=8", "model.embedding=8", *_PIECES],
-    "translation": ["model.units=8", "model.embedding=8", *_PIECES],
+    "translation": [
+        "model.units=8",
+        "model.embedding=8",
+        "data.source_language=en",
+        "data.target_language=fr",
+        *_PIECES,
+    ],
 }
 
 
