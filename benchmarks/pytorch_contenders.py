@@ -42,7 +42,7 @@ def recurrent(cell: str, inputs: int, units: int) -> nn.Module:
 
 
 class CharacterModel(nn.Module):
-    """The twin of :class:`nlpseq.tasks.char_lm.LanguageModel`."""
+    """The twin of :class:`nlpseq.networks.language_model.LanguageModel`."""
 
     def __init__(self, workload: CharLM) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class CharacterModel(nn.Module):
 
 
 class TranslationModel(nn.Module):
-    """The twin of :class:`nlpseq.tasks.translation.EncoderDecoder` with the recipe's arrangement.
+    """The twin of :class:`nlpseq.networks.encoder_decoder.EncoderDecoder` with the recipe's arrangement.
 
     Each direction of the encoder is a layer of its own, the backward one fed with every row reversed within its own
     length: packed sequences would leave oneDNN's layer for one that runs step by step.

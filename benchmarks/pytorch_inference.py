@@ -33,19 +33,16 @@ from benchmarks.pytorch_recurrent import (
     lstm_step,
     reordered,
 )
-from nlpseq.text.tokenizers import BOS, EOS, Characters, SentencePiece, Tokenizer
+from nlpseq.text.tokenizers import EOS, Characters, SentencePiece, Tokenizer
 
 FLOAT32, INT8 = "pytorch-float32", "pytorch-int8"
 
-_BOS, _EOS = BOS, EOS
-_NEVER = -1e9
-_RESERVED = 3  # ids below are no outputs
 _MARKUP = re.compile(r"<br ?/?>", re.IGNORECASE)
 _TRIALS = 5
 
 
 class CharacterNetwork(nn.Module):
-    """The twin of :class:`nlpseq.tasks.char_lm.LanguageModel`."""
+    """The twin of :class:`nlpseq.networks.language_model.LanguageModel`."""
 
     def __init__(self, settings: dict[str, Any], stack: Stack) -> None:
         super().__init__()
@@ -120,7 +117,7 @@ class CharacterNetwork(nn.Module):
 
 
 class ClassifierNetwork(nn.Module):
-    """The twin of :class:`nlpseq.tasks.sentiment.Classifier`, which pools by maximum and mean."""
+    """The twin of :class:`nlpseq.networks.recurrent_classifier.RecurrentClassifier` that pools by maximum and mean."""
 
     def __init__(self, settings: dict[str, Any], stack: Stack) -> None:
         super().__init__()
@@ -142,7 +139,7 @@ class ClassifierNetwork(nn.Module):
 
 
 class TranslationNetwork(nn.Module):
-    """The twin of :class:`nlpseq.tasks.translation.EncoderDecoder` with multiplicative attention."""
+    """The twin of :class:`nlpseq.networks.encoder_decoder.EncoderDecoder` with multiplicative attention."""
 
     def __init__(self, settings: dict[str, Any], stack: Stack) -> None:
         super().__init__()
@@ -271,11 +268,11 @@ NETWORKS = {"char-lm": CharacterNetwork, "sentiment": ClassifierNetwork, "transl
 
 
 class Twin:
-    """A network with its tokenisers; answers as :class:`benchmarks.latency_worker.Answerer`.
+    """A network with its tokenizers; answers as :class:`benchmarks.latency_worker.Answerer`.
 
     Args:
         network: as it is run.
-        readers: tokenisers by the name of what they read.
+        readers: tokenizers by the name of what they read.
         facts: as :func:`benchmarks.twins.parts` gives them.
     """
 
@@ -289,9 +286,9 @@ class Twin:
         return getattr(self, f"_{do}")(text, **options)
 
     def _translate(self, text: str, greedy: bool) -> str:
-        ids = torch.tensor([*self._readers["source"].encode(text), _EOS])
+        ids = torch.tensor([*self._readers["source"].encode(text), EOS])
         found = self._network.greedy(ids) if greedy else self._network.beam(ids, self._beam)
-        return self._readers["target"].decode([index for index in found if index > _EOS])
+        return self._readers["target"].decode([index for index in found if index > EOS])
 
     def _classify(self, text: str) -> str:
         ids = self._readers["text"].encode(_MARKUP.sub(" ", text))
@@ -368,7 +365,7 @@ def fastest(
 
 
 def ready(network: nn.Module, weights: Weights, kind: str) -> Any:
-    """The network with its weights, quantised, scripted and frozen."""
+    """The network with its weights, quantized, scripted and frozen."""
     network.load(weights)
     network.eval()
     exported = [name for name in ("write", "by_steps", "greedy", "beam") if hasattr(network, name)]
@@ -383,7 +380,7 @@ def ready(network: nn.Module, weights: Weights, kind: str) -> Any:
 @torch.inference_mode()
 def _seconds(run: Callable[[], Any]) -> float:
     """Of the processor, the best of a few."""
-    for _ in range(_TRIALS):  # the first calls also optimise the script
+    for _ in range(_TRIALS):  # the first calls also optimize the script
         run()
     best = float("inf")
     for _ in range(_TRIALS):
@@ -394,7 +391,7 @@ def _seconds(run: Callable[[], Any]) -> float:
 
 
 def _tokenizer(content: bytes) -> Tokenizer:
-    """From what a tokeniser's ``to_bytes`` gives."""
+    """From what a tokenizer's ``to_bytes`` gives."""
     if content[:1] == b"{":
         return Characters(json.loads(content)["characters"])
     return SentencePiece(content)

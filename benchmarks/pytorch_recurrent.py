@@ -138,9 +138,6 @@ def load_step(layer: StepLSTM, weights: Weights, path: str) -> None:
     load_linear(layer.gates, np.concatenate(parts), weights, f"{path}/bias", gates=True)
 
 
-# From text to text
-
-
 def load_linear(
     layer: nn.Linear, kernel: np.ndarray, weights: Weights | None = None, bias: str = "", *, gates: bool = False
 ) -> None:

@@ -1,4 +1,4 @@
-"""What a twin in PyTorch is made of: a trained model's weights, sizes and tokenisers, written where it can read them.
+"""What a twin in PyTorch is made of: a trained model's weights, sizes and tokenizers, written where it can read them.
 
 A twin must not share a process with TensorFlow: its memory is measured.
 """
@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.tensorflow_contenders import weight_name
 from nlpseq.model_folder import FoundModel
 from nlpseq.pipeline.loading import load, load_trained
+from nlpseq.tasks.base import Trained
 from nlpseq.text.tokenizers import BOS, EOS
 
 _LENGTH = 24  # ids that logits are compared on
@@ -31,12 +32,13 @@ def write(model: FoundModel, file: Path) -> None:
     """
     trained = load_trained(model)
     beam = load(model).backend.size("translate", "B") if model.task == "translation" else 0
-    arrays: dict[str, Any] = {**parts(trained.task, trained.model, trained.vocabulary, beam)}
+    arrays: dict[str, Any] = {**parts(trained, beam)}
     np.savez(file, **arrays)
 
 
-def parts(task: Any, network: Any, vocabulary: Any, beam: int) -> dict[str, np.ndarray]:
-    """Arrays by name: weights, inputs with the logits that they give, tokenisers, and as JSON what else it takes."""
+def parts(trained: Trained, beam: int) -> dict[str, np.ndarray]:
+    """Arrays by name: weights, inputs with the logits that they give, tokenizers, and as JSON what else it takes."""
+    task, network, vocabulary = trained.task, trained.model, trained.vocabulary
     first: dict[str, str] = {}
     names = {name: first.setdefault(reader.digest(), name) for name, reader in vocabulary.tokenizers.items()}
     inputs = examples(task.facts.name, [vocabulary.tokenizers[name].vocabulary_size for name in names])
@@ -72,10 +74,17 @@ def examples(task: str, sizes: list[int]) -> list[np.ndarray]:
 
 
 def settings_of(network: Any) -> dict[str, Any]:
-    """What a twin of a Keras model is built of; raises ValueError where there is none of that kind."""
+    """What a twin of a Keras model is built of.
+
+    Raises:
+        ValueError: there is no twin of such a network.
+    """
     config = network.get_config()
     settings = {**config, **config["settings"]}
     settings = {key: value for key, value in settings.items() if isinstance(value, (bool, int, str))}
+    for normalization in ("layer_norm", "weight_norm"):
+        if settings.get(normalization):
+            raise ValueError(f"{normalization} is on: twins have plain LSTMs")
     if settings["cell"] != "lstm":
         raise ValueError(f"cells are {settings['cell']}: twins are of LSTMs")
     if settings.get("attention", "multiplicative") != "multiplicative":

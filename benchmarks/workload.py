@@ -29,7 +29,7 @@ _BATCHES_OF_PAIRS = 48
 
 @dataclass(frozen=True)
 class NoTokenizer:
-    """What a model asks of a tokeniser, where ids are at hand and nothing is tokenised."""
+    """What a model asks of a tokenizer, where ids are at hand and nothing is tokenized."""
 
     vocabulary_size: int
 

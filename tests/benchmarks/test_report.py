@@ -116,7 +116,7 @@ def test_workloads_travel_as_json(sizes: workload.Workload) -> None:
     assert workload.from_json(workload.to_json(sizes)) == sizes
 
 
-def test_a_straight_line_is_recognised() -> None:
+def test_a_straight_line_is_recognized() -> None:
     sizes = {length: CharLM(length=length, batch=2) for length in (10, 20, 40)}
     raced = {length: turns(1 + length / 10, tokens=2 * length) for length in sizes}
     measured = cost.points(raced, sizes)

@@ -13,7 +13,9 @@ from benchmarks import latency, tensorflow_contenders, twins
 from nlpseq import model_folder
 from nlpseq.config import from_toml
 from nlpseq.data.samples import phrasebook
+from nlpseq.runtime.questions import Question
 from nlpseq.tasks import task_class
+from nlpseq.tasks.base import Trained
 from nlpseq.text.tokenizers import Characters, SentencePiece
 from nlpseq.text.vocabulary import Vocabulary
 
@@ -37,66 +39,76 @@ def pieces() -> SentencePiece:
     return SentencePiece.train([source for source, _ in phrasebook.pairs()][:2000], 400)
 
 
-def trained(kind: str, pieces: SentencePiece) -> tuple[Any, Any, Vocabulary]:
-    """A task, its network with weights that no initialiser gives, and a vocabulary."""
+def trained(kind: str, pieces: SentencePiece) -> Trained:
+    """A model with weights that no initializer gives."""
     name = kind.removesuffix("-plain")
     task_type = task_class(name)
-    task = task_type(from_toml(task_type.facts.config_type, None, [f"model.{setting}" for setting in SIZES[kind]]))
+    settings = [f"model.{setting}" for setting in SIZES[kind]]
+    settings += ["decoding.beam=3"] if name == "translation" else []
+    task = task_type(from_toml(task_type.facts.config_type, None, settings))
     tokenizers: dict[str, Any] = {"text": Characters(sorted(set("".join(TEXTS[:2]) + "\n")))}
     if name != "char-lm":
-        tokenizers = dict.fromkeys(("source", "target") if name == "translation" else ("text",), pieces)
+        tokenizers = dict.fromkeys(task.facts.columns if name == "translation" else ("text",), pieces)
     vocabulary = Vocabulary(tokenizers, ("bad", "good", "neither") if name == "sentiment" else ())
     network = task.network(vocabulary)
     tensorflow_contenders.load(network, weights)
-    return task, network, vocabulary
+    return Trained("random", task, network, vocabulary)
 
 
 def weights(path: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(zlib.crc32(path.encode())).normal(0, 0.5, shape).astype(np.float32)
 
 
+def twin_of(model: Trained, kind: str, folder: Path, **changed: np.ndarray) -> pytorch_inference.Twin:
+    """Its twin; loading it compares logits."""
+    arrays: dict[str, Any] = {**twins.parts(model, beam=3), **changed}
+    np.savez(folder / "parts.npz", **arrays)
+    return pytorch_inference.load(str(folder / "parts.npz"), kind)
+
+
 @pytest.mark.parametrize("kind", SIZES)
 def test_a_twin_says_what_the_keras_model_says(kind: str, pieces: SentencePiece, tmp_path: Path) -> None:
-    task, network, vocabulary = trained(kind, pieces)
-    arrays: dict[str, Any] = {**twins.parts(task, network, vocabulary, beam=3)}
-    np.savez(tmp_path / "parts.npz", **arrays)
-    # Loading compares logits.
-    twin, predictor = pytorch_inference.load(str(tmp_path / "parts.npz"), FLOAT32), task.predictor(network, vocabulary)
-    for text in TEXTS:
-        if task.name == "translation":
-            assert twin.answer("translate", text, greedy=True) == predictor.translate(text, beam=1).text
-            assert twin.answer("translate", text, greedy=False) == predictor.translate(text, beam=3).text
-        elif task.name == "sentiment":
-            assert twin.answer("classify", text) == predictor.classify(text).label
-        else:
+    model = trained(kind, pieces)
+    twin, task = twin_of(model, FLOAT32, tmp_path), model.task
+    if task.facts.name == "translation":
+        for greedy in (True, False):
+            expected = [answer.text for answer in task.ask(model, [Question(text) for text in TEXTS], quick=greedy)]
+            assert [twin.answer("translate", text, greedy=greedy) for text in TEXTS] == expected
+    elif task.facts.name == "sentiment":
+        expected = [answer.text for answer in task.ask(model, [Question(text, ("good",)) for text in TEXTS])]
+        assert [twin.answer("classify", text) for text in TEXTS] == expected
+    else:
+        predictor: Any = model.predictor()
+        for text in TEXTS:
             twin.answer("generate", text, length=20, temperature=0.8, top_k=1, top_p=0.5)
             assert twin.written == predictor.generate(text, length=20, temperature=0).text
-            (nats,) = predictor.nats([("", text)])
-            assert float(twin.answer("score", text)) == pytest.approx(nats / len(text), abs=0.006)
+            assert float(twin.answer("score", text)) == pytest.approx(
+                predictor.score(text)["nats_per_character"], abs=0.006
+            )
 
 
 @pytest.mark.parametrize("kind", ["translation", "sentiment", "char-lm"])
-def test_a_quantised_twin_is_near(kind: str, pieces: SentencePiece, tmp_path: Path) -> None:
-    arrays: dict[str, Any] = {**twins.parts(*trained(kind, pieces), beam=3)}
-    np.savez(tmp_path / "parts.npz", **arrays)
-    twin = pytorch_inference.load(str(tmp_path / "parts.npz"), INT8)
+def test_a_quantized_twin_is_near(kind: str, pieces: SentencePiece, tmp_path: Path) -> None:
+    model = trained(kind, pieces)
+    twin = twin_of(model, INT8, tmp_path)
     apart = float(twin.facts["note"].rpartition(" ")[2].rstrip("."))
     assert 0 < apart < 0.5
-    assert twin.facts["file_bytes"] > arrays["tokenizer " + ("source" if kind == "translation" else "text")].nbytes
+    tokenizer = next(iter(model.vocabulary.tokenizers.values()))
+    assert twin.facts["file_bytes"] > len(tokenizer.to_bytes())
 
 
 def test_a_twin_with_other_weights_is_refused(pieces: SentencePiece, tmp_path: Path) -> None:
-    arrays: dict[str, Any] = {**twins.parts(*trained("sentiment", pieces), beam=0)}
-    arrays["weight classes/bias"] = arrays["weight classes/bias"] + np.float32([0, 0.01, 0])
-    np.savez(tmp_path / "parts.npz", **arrays)
+    model = trained("sentiment", pieces)
+    other = model.model.output_layer.bias.numpy() + np.float32([0, 0.01, 0])
     with pytest.raises(ValueError, match=r"logits differ from those of the Keras model by 0\.01"):
-        pytorch_inference.load(str(tmp_path / "parts.npz"), FLOAT32)
+        twin_of(model, FLOAT32, tmp_path, **{"weight classes/bias": other})
 
 
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
         ({"cell": "gru"}, "cells are gru"),
+        ({"cell": "lstm", "layer_norm": True}, "layer_norm is on"),
         ({"cell": "lstm", "attention": "additive"}, "attention is additive"),
         ({"cell": "lstm", "pooling": "last"}, "pooling is last"),
     ],
