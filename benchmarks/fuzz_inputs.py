@@ -127,7 +127,7 @@ def _run(draw: random.Random, size: int) -> bytes:
 
 
 def _zeros(draw: random.Random, size: int) -> bytes:
-    """Zero bytes at the begin, within and at the end."""
+    """Zero bytes at the beginning, within and at the end."""
     found = bytearray(_words(draw, size))
     for _ in range(draw.randrange(1, 4)):
         found[draw.randrange(len(found))] = 0

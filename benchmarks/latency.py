@@ -25,6 +25,7 @@ from benchmarks.race import WorkerError, in_order
 from benchmarks.report import markdown
 from nlpseq.errors import UserError
 from nlpseq.model_folder import FoundModel
+from nlpseq.quiet import import_tensorflow
 
 EXPORTED = "exported"
 MOST_TEXTS = 2000  # of a file
@@ -289,11 +290,12 @@ def twin_contenders(
     Returns:
         The twins, and why there are none.
     """
-    from benchmarks import twins
-
     model = trained or next((model for model in found.values() if model.keras_file), None)
     if model is None:
         return [], ["no folder has model.keras, whose weights they take: give one with --trained"]
+    import_tensorflow()
+    from benchmarks import twins
+
     file = folder / f"{model.task}.npz"
     try:
         twins.write(model, file)
