@@ -211,7 +211,7 @@ def _finish(trainer: Trainer, folder: Path, display: Display) -> dict[str, Any]:
         for part in ("train", "valid", "test")
         if task.dataset.has_part(part) and (notes := task.corpus(vocabulary, part).notes)
     }
-    metrics["signatures"] = [task.facts.signature]
+    metrics |= _abilities(trained)
     with replaced(folder / KERAS_MODEL) as temporary:
         trained.model.save(temporary)
     _write_metrics(folder, metrics)
@@ -229,6 +229,15 @@ def _finish(trainer: Trainer, folder: Path, display: Display) -> dict[str, Any]:
         f"the model card is {folder / model_folder.CARD}"
     )
     return metrics
+
+
+def _abilities(trained: Trained) -> dict[str, list[str]]:
+    """What commands choose a model by. They ask the exported file, or else metrics.json."""
+    try:
+        program = trained.program()
+    except UserError:  # it pre-trains other models
+        return {"signatures": [], "languages": []}
+    return {"signatures": [each.name for each in program.signatures], "languages": list(program.languages)}
 
 
 def _write_metrics(folder: Path, metrics: dict[str, Any]) -> None:

@@ -20,12 +20,21 @@ from nlpseq import config as configuration
 from nlpseq import model_folder
 from nlpseq.errors import MachineError, UserError
 from nlpseq.pipeline import train as pipeline
-from nlpseq.pipeline.loading import load, load_trained
+from nlpseq.pipeline.loading import can, load, load_trained
 from nlpseq.pipeline.train import Request, train
 from nlpseq.tasks import task_class
 from nlpseq.training import checkpoints, trainer
 from nlpseq.training.trainer import Interrupted
-from tests.pipeline.runs import Silent, assert_same_run, final_weights, history, request, resume, run
+from tests.pipeline.runs import (
+    Silent,
+    assert_same_run,
+    final_weights,
+    history,
+    request,
+    resume,
+    run,
+    train_without_card,
+)
 from tests.tasks.tiny import TINY
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,7 +51,7 @@ def test_a_run_leaves_a_complete_folder(finished_folder: Folders, task: str) -> 
     assert not [name for name in names if name.startswith(".")]
     assert [line["epoch"] for line in history(folder)] == [1, 2]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["signatures"] == [task_class(task).facts.signature]
+    assert task_class(task).facts.signature in metrics["signatures"]
 
     found = model_folder.find(str(folder))
     assert found.task == task
@@ -72,19 +81,14 @@ def stopping_after(steps: int, how: str, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("task", sorted(TINY))
-@pytest.mark.parametrize(("steps", "how"), [(3, "signal"), (11, "kill")])
-def test_a_stopped_run_reaches_the_same_weights(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    corpus_file: Corpora,
-    whole_run: Folders,
-    task: str,
-    steps: int,
-    how: str,
+def test_a_run_that_is_stopped_and_killed_reaches_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora, whole_run: Folders, task: str
 ) -> None:
     stopped = tmp_path / "stopped"
-    with stopping_after(steps, how, monkeypatch), pytest.raises((Interrupted, MemoryError)):
+    with stopping_after(3, "signal", monkeypatch), pytest.raises(Interrupted):
         run(stopped, task, corpus_file(task))
+    with stopping_after(11, "kill", monkeypatch), pytest.raises(MemoryError):
+        resume(stopped, task)
     assert not (stopped / "model.keras").exists()
     resume(stopped, task)
     assert_same_run(stopped, whole_run(task))
@@ -97,12 +101,10 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, whole_run: Fold
     assert_same_run(folder, whole_run("sentiment"))
 
 
-def test_seeds_decide(tmp_path: Path, corpus_file: Corpora) -> None:
-    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
-        run(tmp_path / name, "sentiment", corpus_file("sentiment"), f"training.seed={seed}", "training.epochs=1")
-    one, again, other = (final_weights(tmp_path / name)[0] for name in ("one", "again", "other"))
-    np.testing.assert_array_equal(one, again)
-    assert not np.array_equal(one, other)
+def test_another_seed_gives_other_weights(tmp_path: Path, corpus_file: Corpora, whole_run: Folders) -> None:
+    """The tests above show that the same seed gives the same ones."""
+    run(tmp_path / "other", "sentiment", corpus_file("sentiment"), "training.seed=2")
+    assert not np.array_equal(final_weights(tmp_path / "other")[0], final_weights(whole_run("sentiment"))[0])
 
 
 # Folders that are taken
@@ -197,8 +199,9 @@ def test_transfer_from_a_language_model(tmp_path: Path, corpus_file: Corpora) ->
     pretrained = tmp_path / "pretrained"
     settings = ("tokenizer.kind=sentencepiece", "model.units=8", "model.layers=1", "training.epochs=1")
     run(pretrained, "char-lm", corpus_file("char-lm"), *settings)
-    assert "Ready to use" not in (pretrained / "MODEL_CARD.md").read_text(encoding="utf-8")  # it pre-trains only
-    language_model = load_trained(model_folder.find(str(pretrained))).model
+    found = model_folder.find(str(pretrained))
+    assert not can(found, "generate")  # it pre-trains only
+    language_model = load_trained(found).model
     wanted = {variable.path.partition("/")[2]: variable.numpy() for variable in language_model.trainable_variables}
 
     display = Silent()
@@ -215,7 +218,7 @@ def test_transfer_from_a_language_model(tmp_path: Path, corpus_file: Corpora) ->
             tmp_path / "model", "sentiment", corpus_file("sentiment"), f"training.init_from={pretrained}",
             "training.epochs=1",
         )  # fmt: skip
-        train(asked, display)
+        train_without_card(asked, display)
     np.testing.assert_array_equal(seen["embedding/embeddings"], wanted["embedding/embeddings"])
     for name in ("kernel", "recurrent_kernel", "bias"):
         forward = seen[f"encoder/layer_0/forward/{name}"]
@@ -228,15 +231,14 @@ def test_a_run_goes_on_without_the_model_that_it_started_from(
 ) -> None:
     data, pretrained = corpus_file("sentiment"), tmp_path / "pretrained"
     shutil.copytree(whole_run("sentiment"), pretrained)
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    run(whole, "sentiment", data, f"training.init_from={pretrained}")
+    stopped = tmp_path / "stopped"
     with stopping_after(11, "signal", monkeypatch), pytest.raises(Interrupted):
         run(stopped, "sentiment", data, f"training.init_from={pretrained}")
     shutil.rmtree(pretrained)
     resume(stopped, "sentiment")
-    assert_same_run(stopped, whole)
+    assert [line["epoch"] for line in history(stopped)] == [1, 2]
     with pytest.raises(UserError, match=r"--init-from .*: this is the folder to be overwritten"):
-        run(whole, "sentiment", data, f"training.init_from={whole}", overwrite=True)
+        run(stopped, "sentiment", data, f"training.init_from={stopped}", overwrite=True)
 
 
 # How it trains
@@ -249,6 +251,7 @@ from tests.pipeline.runs import run
 folder, data = Path(sys.argv[1]), Path(sys.argv[2])
 settings = (
     "model.dropout=0.0", "model.word_dropout=0.0", "training.optimizer=sgd", "training.learning_rate=0.5",
+    "training.epochs=1",
     "training.batch_tokens=96",  # an even number of rows at every length: the same batches for one and for two
 )
 for replicas in (2, 1):
@@ -275,28 +278,34 @@ def test_early_stopping_and_the_best_weights(tmp_path: Path, corpus_file: Corpor
     """With a rate of 0 no epoch is better than the first: the run ends by its patience, and the first is saved."""
     display = Silent()
     settings = ("training.learning_rate=0.0", "training.patience=2", "training.epochs=9")
-    metrics = train(request(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings), display)
+    asked = request(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings)
+    metrics = train_without_card(asked, display)
     assert metrics["training"]["epochs"] == 3
     assert metrics["training"]["best_epoch"] == 1
     assert any("no better accuracy in 2 epochs" in line for line in display.lines)
 
 
-def test_average_of_weights_follows_a_single_step(tmp_path: Path, corpus_file: Corpora) -> None:
-    averages = []
-    for rate in ("0.0", "0.01"):
-        folder = tmp_path / rate
-        settings = ("training.epochs=1", "training.batch_tokens=100000", f"training.learning_rate={rate}")
-        assert run(folder, "sentiment", corpus_file("sentiment"), *settings)["training"]["steps"] < 8
-        averages.append(checkpoints.load(folder / "checkpoints" / "last.npz")[0]["average"])
-    assert all(not np.array_equal(start, after) for start, after in zip(*averages, strict=True))
+def test_average_of_weights_follows_and_is_saved(
+    tmp_path: Path, corpus_file: Corpora, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few steps it has left the start and not reached the weights; it is what the best checkpoint holds."""
+    started: list[np.ndarray] = []
+    original = trainer.Trainer.run
 
+    def recorded(self: trainer.Trainer) -> Any:
+        started.extend(variable.numpy() for variable in self.average)
+        return original(self)
 
-def test_average_of_weights_is_what_is_saved(whole_run: Folders) -> None:
-    groups, progress = checkpoints.load(whole_run("sentiment") / "checkpoints" / "last.npz")
-    best, _ = checkpoints.load(whole_run("sentiment") / "checkpoints" / "best.npz")
-    if progress.best_epoch == progress.epoch - 1:
-        np.testing.assert_array_equal(best["model"][0], groups["average"][0])
-    assert not np.array_equal(best["model"][0], groups["model"][0])
+    monkeypatch.setattr(trainer.Trainer, "run", recorded)
+    settings = ("training.epochs=1", "training.batch_tokens=100000", "training.learning_rate=0.01")
+    assert run(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings)["training"]["steps"] < 8
+    checkpoint = tmp_path / "model" / "checkpoints"
+    last, best = (checkpoints.load(checkpoint / name)[0] for name in ("last.npz", "best.npz"))
+    own, kept = ([array for array in each["model"] if array.dtype == np.float32] for each in (last, best))  # no seeds
+    for start, average, saved, weights in zip(started, last["average"], kept, own, strict=True):
+        assert not np.array_equal(start, average)
+        np.testing.assert_array_equal(saved, average)
+        assert not np.array_equal(saved, weights)
 
 
 def test_the_loss_that_is_shown_is_the_one_that_is_minimized(tmp_path: Path, corpus_file: Corpora) -> None:
@@ -321,7 +330,7 @@ def test_what_was_cut_and_where_parts_come_from_reach_the_card(tmp_path: Path, c
     own.write_text(f"text\tlabel\na good film\t+\n{'bad ' * 20}\t-\n", encoding="utf-8")
     folder = tmp_path / "model"
     settings = (f"data.valid={own}", f"data.test={own}", "data.max_length=16", "training.epochs=1")
-    metrics = run(folder, "sentiment", corpus_file("sentiment"), *settings)
+    metrics = train(request(folder, "sentiment", corpus_file("sentiment"), *settings), Silent())
     assert metrics["notes"]["valid"] == {
         "texts longer than 16 pieces (data.max_length): only the beginning and the end were read": 1
     }
@@ -344,7 +353,7 @@ def test_mixed_precision_is_measured_and_saved_in_float32(tmp_path: Path, corpus
     settings = ("training.precision=bfloat16", "training.export=true", "training.epochs=1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "Trainer", Recording)
-        metrics = run(folder, "sentiment", corpus_file("sentiment"), *settings)
+        metrics = train(request(folder, "sentiment", corpus_file("sentiment"), *settings), Silent())
     assert computed_in == ["bfloat16"]
     assert set(metrics["export"]["quality"]) == {"keras", "int8"}
     assert (folder / "MODEL_CARD.md").exists()
