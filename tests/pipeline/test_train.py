@@ -24,7 +24,7 @@ from nlpseq.pipeline.loading import can, load, load_trained
 from nlpseq.pipeline.train import Request, train
 from nlpseq.tasks import task_class
 from nlpseq.training import checkpoints, trainer
-from nlpseq.training.trainer import Interrupted
+from nlpseq.training.trainer import DivergedError, Interrupted
 from tests.pipeline.runs import (
     Silent,
     assert_same_run,
@@ -360,6 +360,18 @@ def test_mixed_precision_is_measured_and_saved_in_float32(tmp_path: Path, corpus
     network = load_trained(model_folder.find(str(folder))).model
     assert network.encoder.compute_dtype == "float32"
     assert {variable.dtype for variable in network.trainable_variables} == {"float32"}
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path, corpus_file: Corpora) -> None:
+    settings = (
+        "training.optimizer=sgd",
+        "training.learning_rate=3e38",
+        "training.clip_norm=0.0",
+        "training.decay=none",
+    )
+    with pytest.raises(DivergedError, match=r"no longer a number at step \d+: lower training.learning_rate"):
+        run(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings, "training.warmup_steps=0")
+    assert not (tmp_path / "model" / "model.keras").exists()
 
 
 def test_clipping_bounds_the_step(tmp_path: Path, corpus_file: Corpora) -> None:
