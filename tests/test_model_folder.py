@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 import nlpseq
 from nlpseq import model_folder
+from nlpseq.config import DataConfig, TaskConfig, setting
 from nlpseq.errors import UserError
 from nlpseq.pipeline import loading
 from nlpseq.runtime.classifier import Classifier
@@ -28,6 +30,17 @@ def write_model(folder: Path, task: str, languages: tuple[str, str] = ("", ""), 
     if not files:
         toys.write_toy(folder / "model.tflite", task, languages=list(languages) if all(languages) else [])
     return folder
+
+
+@dataclass(frozen=True)
+class Languages(DataConfig):
+    source_language: str = setting("", "of the source")
+    target_language: str = setting("", "of the target")
+
+
+@dataclass(frozen=True)
+class Config(TaskConfig):
+    data: Languages = field(default_factory=Languages)
 
 
 @pytest.fixture
@@ -112,3 +125,55 @@ def test_models_without_an_exported_file_say_what_they_can(home: Path) -> None:
         assert loading.can(model_folder.find("mine"), "translate") is able
     write_model(home / "saved_models" / "damaged", "translation", files=("model.tflite",))
     assert not loading.can(model_folder.find("damaged"), "translate")
+
+
+def test_a_name_that_nothing_has(home: Path) -> None:
+    with pytest.raises(UserError, match="there is no model 'mine'; there is no model here yet: train one"):
+        model_folder.find("mine")
+    write_model(home / "saved_models" / "mine", "translation")
+    write_model(home.parent / "shipped" / "mine", "sentiment")  # another one of that name, which is said once
+    with pytest.raises(UserError, match=r"no model 'mime' \(did you mean 'mine'\?\); models here: mine$"):
+        model_folder.find("mime")
+    with pytest.raises(UserError, match="no such file"):
+        model_folder.find("mine.tflite")
+
+
+def test_folders_that_hold_something_else(home: Path) -> None:
+    (home / "saved_models" / "notes").mkdir(parents=True)
+    (home / "saved_models" / "notes" / "todo.txt").touch()
+    with pytest.raises(
+        UserError, match=r"this folder holds no model: config\.toml and model\.keras or model\.tflite are"
+    ):
+        model_folder.find("notes")
+    folder = write_model(home / "saved_models" / "mine", "translation")
+    (folder / "config.toml").write_text("[[", encoding="utf-8")
+    with pytest.raises(UserError, match=r"config\.toml: damaged: copy the model folder again"):
+        model_folder.find("mine")
+    assert list(model_folder.models()) == []
+
+
+def test_a_copy_of_a_shipped_model_is_not_another_one(home: Path) -> None:
+    """In a copy of the repository the shipped models stand in ./saved_models, too."""
+    shipped = write_model(home.parent / "shipped" / "en-fr", "translation", ("en", "fr"))
+    copy = write_model(home / "saved_models" / "en-fr", "translation", ("en", "fr"))
+    assert (copy / "model.tflite").read_bytes() == (shipped / "model.tflite").read_bytes()
+    assert [model.shipped for model in model_folder.models()] == [True]
+    (copy / "model.keras").touch()  # it has been trained here
+    assert [model.shipped for model in model_folder.models()] == [False, True]
+
+
+@pytest.mark.parametrize("content", ["", "[", "[]", "[" * 100_000, '"text"'])
+def test_metrics_that_are_not_understood_are_none(home: Path, content: str) -> None:
+    folder = write_model(home / "saved_models" / "mine", "translation")
+    (folder / "metrics.json").write_text(content, encoding="utf-8")
+    assert model_folder.find("mine").metrics() == {}
+
+
+def test_a_configuration_cut_off_is_noticed(home: Path) -> None:
+    """What is left of it may be valid, with defaults for what is missing."""
+    folder = write_model(home / "saved_models" / "mine", "translation")
+    content = (folder / "config.toml").read_bytes()
+    assert model_folder.read_config(Config, folder).data.source_language == ""
+    (folder / "config.toml").write_bytes(content[: content.index(b"target_language")].rstrip(b"\n"))
+    with pytest.raises(UserError, match=r"config\.toml: cut off in the middle"):
+        model_folder.read_config(Config, folder)

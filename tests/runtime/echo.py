@@ -1,4 +1,4 @@
-"""A small ``.tflite`` that says again what it reads: text to ids to text, with the tokeniser in the graph.
+"""A small ``.tflite`` that says again what it reads: text to ids to text, with the tokenizer in the graph.
 
 Beside it a loop of as many steps as there are ids, over a tensor of that many rows, as an encoder and attention have.
 """
@@ -56,7 +56,6 @@ def tokenizer() -> SentencePiece:
     return SentencePiece.train(sentences, 400)
 
 
-@functools.cache
 def echo() -> bytes:
     """The file, with metadata."""
     module = Echo(tokenizer())

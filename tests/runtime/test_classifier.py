@@ -49,7 +49,7 @@ def test_nothing_is_classified_too(classifier: Classifier, text: str) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=100), st.integers(16, 64))
-def test_what_is_read_fits_and_is_the_begin_and_the_end(text: str, size: int) -> None:
+def test_what_is_read_fits_and_is_the_beginning_and_the_end(text: str, size: int) -> None:
     content = text.encode()
     cut = beginning_and_end(content, size)
     assert len(cut) <= size

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import runtimes
-from tests.runtime.echo import FACTS, N, echo
+from tests.runtime.echo import FACTS, N
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "mobile.md").read_text(encoding="utf-8")
@@ -65,38 +65,31 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "build" / "translate"
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("echo") / "echo.tflite"
-    path.write_bytes(echo())
-    return path
-
-
 def run(program: Path, *arguments: str | Path, texts: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([program, *arguments], input=texts, capture_output=True, timeout=60)
 
 
-def test_cpp_gives_the_interpreters_bytes(program: Path, file: Path) -> None:
-    done = run(program, file, texts=b"".join(text + b"\n" for text in TEXTS))
+def test_cpp_gives_the_interpreters_bytes(program: Path, echo_file: Path) -> None:
+    done = run(program, echo_file, texts=b"".join(text + b"\n" for text in TEXTS))
     assert done.returncode == 0, done.stderr
-    calls = runtimes.calls_for(file, "translate", TEXTS)
-    expected, _ = runtimes.in_interpreter(file, "translate", calls)
+    calls = runtimes.calls_for(echo_file, "translate", TEXTS)
+    expected, _ = runtimes.in_interpreter(echo_file, "translate", calls)
     assert done.stdout.split(b"\n") == [*(outputs["text"].tobytes().rstrip(b"\0") for outputs in expected), b""]
 
 
-def test_cpp_translates_a_text_longer_than_the_buffer(program: Path, file: Path) -> None:
+def test_cpp_translates_a_text_longer_than_the_buffer(program: Path, echo_file: Path) -> None:
     sentences = "Where is the station? It is behind the old hotel on the left. " + "Good morning to you all. " * 4
     words = "no sentence ends in this text of many words but it is too long for one buffer, it seems"
     characters = "é" * 100
-    done = run(program, file, texts="\n".join([sentences.strip(), words, characters]).encode())
+    done = run(program, echo_file, texts="\n".join([sentences.strip(), words, characters]).encode())
     first, second, third = done.stdout.decode().splitlines()
     assert first == sentences.strip()
     assert second == words
     assert third.replace(" ", "") == characters
 
 
-def test_cpp_reads_the_metadata_and_says_what_is_wrong(program: Path, file: Path, tmp_path: Path) -> None:
-    facts = json.loads(run(program, file, "--metadata").stdout)
+def test_cpp_reads_the_metadata_and_says_what_is_wrong(program: Path, echo_file: Path, tmp_path: Path) -> None:
+    facts = json.loads(run(program, echo_file, "--metadata").stdout)
     assert {name: facts[name] for name in FACTS} == FACTS
     missing = run(program, tmp_path / "missing.tflite")
     assert missing.returncode == 1

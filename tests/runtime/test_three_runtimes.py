@@ -1,4 +1,7 @@
-"""The same file gives the same bytes in the interpreter, in CompiledModel and, if Chromium is there, in LiteRT.js."""
+"""The same file gives the same bytes in the interpreter, in CompiledModel and, if Chromium is there, in LiteRT.js.
+
+Whole programs in CompiledModel are in ``tests/programs``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from benchmarks import runtimes
 from nlpseq.export import tflite
 from tests.browser.chromium import Chromium, UnavailableError
 from tests.runtime import toys
-from tests.runtime.echo import FACTS, N, S, echo, tokenizer
+from tests.runtime.echo import FACTS, N, S, tokenizer
 from tests.tasks.tiny import tiny_task
 
 TEXTS = [
@@ -31,13 +34,7 @@ TEXTS = [
     b"." * (N - 2) + "€".encode()[:2],
     b"\xff\xfe \xc3 \xed\xa0\x80 \xf4\x90\x80\x80 \xc0\xaf",
 ]
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("echo") / "echo.tflite"
-    path.write_bytes(echo())
-    return path
+SIGNATURES = pytest.mark.parametrize("signature", [name for sizes in toys.SIZES.values() for name in sizes])
 
 
 @pytest.fixture(scope="module")
@@ -88,56 +85,59 @@ def assert_as_in_the_interpreter(runtime: runtimes.Runtime, file: Path, signatur
                 np.testing.assert_array_equal(outputs[name], array, err_msg=f"{name} of {text!r}")
 
 
-def test_the_interpreter_gives_what_the_tokeniser_gives(file: Path) -> None:
+def test_the_interpreter_gives_what_the_tokenizer_gives(echo_file: Path) -> None:
     whole = [text for text in TEXTS if text == text.decode(errors="ignore").encode()]
     assert len(whole) == 9
-    for text, outputs in zip(whole, outputs_in(runtimes.in_interpreter, file, "translate", whole), strict=True):
+    for text, outputs in zip(whole, outputs_in(runtimes.in_interpreter, echo_file, "translate", whole), strict=True):
         ids = tokenizer().encode(text.decode())
         assert outputs["ids"].tolist() == ids + [0] * (S - len(ids))
         assert outputs["text"].tobytes().rstrip(b"\0").decode() == tokenizer().decode(ids)
 
 
-def test_compiled_model_agrees(file: Path) -> None:
-    assert_as_in_the_interpreter(runtimes.in_compiled_model, file, "translate")
+def test_compiled_model_agrees(echo_file: Path) -> None:
+    assert_as_in_the_interpreter(runtimes.in_compiled_model, echo_file, "translate")
 
 
-def test_litert_js_agrees(file: Path, browser: Chromium) -> None:
-    assert_as_in_the_interpreter(browser.run, file, "translate")
+def test_litert_js_agrees(browser: Chromium, echo_file: Path) -> None:
+    assert_as_in_the_interpreter(browser.run, echo_file, "translate")
 
 
-@pytest.mark.parametrize("signature", [name for sizes in toys.SIZES.values() for name in sizes])
-def test_all_signatures_of_one_file_agree(signature: str, toy: Path, browser: Chromium) -> None:
-    for runtime in (runtimes.in_compiled_model, browser.run):
-        assert_as_in_the_interpreter(runtime, toy, signature)
+@SIGNATURES
+def test_all_signatures_of_one_file_agree_in_compiled_model(signature: str, toy: Path) -> None:
+    assert_as_in_the_interpreter(runtimes.in_compiled_model, toy, signature)
 
 
-def test_whole_programs_agree(program: Path, browser: Chromium) -> None:
+@SIGNATURES
+def test_all_signatures_of_one_file_agree_in_litert_js(signature: str, browser: Chromium, toy: Path) -> None:
+    assert_as_in_the_interpreter(browser.run, toy, signature)
+
+
+def test_whole_programs_agree(browser: Chromium, program: Path) -> None:
     for signature in runtimes.signatures(program):
-        assert_as_in_the_interpreter(runtimes.in_compiled_model, program, signature)
         assert_as_in_the_interpreter(browser.run, program, signature)
 
 
-def test_javascript_reads_the_metadata(file: Path, browser: Chromium) -> None:
-    facts = browser.metadata(file)
+def test_javascript_reads_the_metadata(browser: Chromium, echo_file: Path) -> None:
+    facts = browser.metadata(echo_file)
     assert facts is not None
     assert {name: facts[name] for name in FACTS} == FACTS
 
 
-def test_the_page_translates_a_text_longer_than_the_buffer(file: Path, browser: Chromium, tmp_path: Path) -> None:
+def test_the_page_translates_a_text_longer_than_the_buffer(browser: Chromium, echo_file: Path, tmp_path: Path) -> None:
     text = "Where is the station? It is behind the old hotel on the left. " + "Good morning to you all. " * 4
-    translation, time = browser.screenshot(file, text.strip(), tmp_path / "page.png")
+    translation, time = browser.screenshot(echo_file, text.strip(), tmp_path / "page.png")
     assert translation == text.strip()
     assert time.endswith(" ms")
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_browser_says_what_is_wrong(file: Path, browser: Chromium, tmp_path: Path) -> None:
-    calls = runtimes.calls_for(file, "translate", ["a"])
+def test_the_browser_says_what_is_wrong(browser: Chromium, echo_file: Path, tmp_path: Path) -> None:
+    calls = runtimes.calls_for(echo_file, "translate", ["a"])
     with pytest.raises(RuntimeError, match="no signature 'classify', but translate"):
-        browser.run(file, "classify", calls)
+        browser.run(echo_file, "classify", calls)
     with pytest.raises(RuntimeError, match="'text' is int32: give uint8"):
-        browser.run(file, "translate", [{"text": calls[0]["text"].astype(np.int32)}])
-    (tmp_path / "broken.tflite").write_bytes(file.read_bytes()[:1000])
+        browser.run(echo_file, "translate", [{"text": calls[0]["text"].astype(np.int32)}])
+    (tmp_path / "broken.tflite").write_bytes(echo_file.read_bytes()[:1000])
     with pytest.raises(RuntimeError):
         browser.run(tmp_path / "broken.tflite", "translate", calls)
-    assert len(browser.run(file, "translate", calls)[0]) == 1  # it goes on after an error
+    assert len(browser.run(echo_file, "translate", calls)[0]) == 1  # it goes on after an error

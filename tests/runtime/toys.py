@@ -6,7 +6,7 @@ Texts are bytes, a byte is a piece, and its id is the byte plus 4.
   Piece t is aligned with source piece t. The score is minus the number of source pieces.
 - ``classify`` counts: ``+`` speaks for the label good, ``-`` for bad. It reads the first 4 and the last 12 bytes.
 - ``generate`` writes the letter that the seed says, from a; ``sample`` the one that top_k says, from A.
-- ``score``: a character costs 1 nat after another one, 2 at the begin of what is given; it reads 28 bytes.
+- ``score``: a character costs 1 nat after another one, 2 at the beginning of what is given; it reads 28 bytes.
 """
 
 from __future__ import annotations
