@@ -111,6 +111,18 @@ def finished_folder(made_once: Made, whole_run: Callable[[str], Path]) -> Callab
     return lambda task: made_once(f"tiny-{task}", _Filling(export, task))
 
 
+@pytest.fixture(scope="session")
+def program_file(made_once: Made) -> Callable[[str], Path]:
+    """A file of all that a task's tiny untrained model can do, in 32-bit weights."""
+
+    def write(task: str, folder: Path) -> None:
+        from tests.programs.untrained import write_program
+
+        write_program(task, folder)
+
+    return lambda task: made_once(f"program-{task}", _Filling(write, task)) / "none.tflite"
+
+
 @dataclass(frozen=True)
 class _Filling:
     """What fills a folder for a task; equal ones are the same."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
 from benchmarks import runtimes
-from nlpseq.export import inspection, tflite
-from nlpseq.export.attachment import attach
 from nlpseq.programs.classify import fitting, ids_to_read
 from nlpseq.programs.translate import previous_pieces
 from nlpseq.runtime.litert import ExportedFile
@@ -22,7 +18,7 @@ from nlpseq.runtime.predictor import predictor_for
 from nlpseq.runtime.questions import Question
 from nlpseq.tasks.base import Trained
 from nlpseq.text.tokenizers import EOS
-from tests.tasks.tiny import tiny_task
+from tests.programs.untrained import ANSWERING, VARIANTS, converted, untrained
 
 TEXTS = [
     "two dogs",
@@ -38,59 +34,16 @@ TEXTS = [
 PLAIN = [text for text in TEXTS if len(text) < 100 and "\ud800" not in text]
 WINDOWS = [("the cat", ""), ("old dög", "The "), ("y\nz", "x"), ("東京 🙂", "Où"), ("one cat " * 40, "two ")]
 RUNTIMES = {"interpreter": runtimes.in_interpreter, "CompiledModel": runtimes.in_compiled_model}
-LARGER = ("model.units=32", "model.embedding=32")  # weights of fewer than 1,024 values keep their 32 bits
-# Normalization by a table makes a graph that takes long to convert: one variant has it.
-VARIANTS = {
-    "translation": [
-        ("data.unit=sentence", *LARGER),
-        (
-            "model.cell=gru", "model.attention=additive", "model.decoder_layers=1", "model.encoder_layers=2",
-            "model.bidirectional=false", "model.tie_embeddings=false", "tokenizer.shared=false",
-            "model.layer_norm=true", "decoding.beam=3", "decoding.length_penalty=0.5", "decoding.longest_factor=1.5",
-        ),
-    ],
-    "sentiment": [
-        ("model.cell=gru", "model.pooling=attention", "model.language_model_weight=0.5", "model.weight_norm=true",
-         *LARGER),
-        ("tokenizer.normalization=nmt_nfkc_cf", "model.zoneout=0.1", "model.zoneout_cell=0.1", "model.layers=2"),
-        ("model.cell=rnn", "model.pooling=last", "model.bidirectional=false"),
-    ],
-    "char-lm": [
-        ("model.weight_drop=0.3", *LARGER),
-        ("model.cell=gru", "model.layers=1", "tokenizer.vocabulary_size=5"),
-    ],
-}  # fmt: skip
-# What `ask` is held against is in each file; the same with another search or another draw is in the first of a task.
-ANSWERING, OTHERS = ("translate", "classify", "generate", "score"), ("translate_greedy", "sample")
 CASES = [(name, place) for name, variants in VARIANTS.items() for place in range(len(variants))]
 
 
 class Both:
     """A tiny untrained model, used from a file and in this process."""
 
-    def __init__(self, folder: Path, name: str, settings: tuple[str, ...], signatures: Container[str]) -> None:
-        keras.utils.set_random_seed(3)
-        short = () if name == "char-lm" else ("data.max_length=64",)
-        task, vocabulary = tiny_task(folder, name, *short, *settings)
-        self.trained = Trained("tiny", task, task.network(vocabulary), vocabulary)
-        for variable in self.trained.model.trainable_variables if name != "char-lm" else ():
-            variable.assign(2 * variable.numpy())  # far from even answers
-        if name == "char-lm":  # bytes that make no character are written one for one, or not at all
-            bias = self.trained.model.output_layer.bias
-            bias.assign(np.where(np.arange(bias.shape[0]) < 260, -60.0, 0.0))
-        self.running: Any = self.trained.predictor()
-        self.path = self.converted("none", folder, signatures)
-        self.file: Any = predictor_for(ExportedFile(self.path))
-
-    def converted(self, quantization: str, folder: Path, signatures: Container[str]) -> Path:
-        """Some of what the model can do as a file, which every runtime can run."""
-        program = self.trained.program()
-        program = replace(program, signatures=tuple(each for each in program.signatures if each.name in signatures))
-        content = tflite.convert(program, quantization)
-        inspection.check(content)
-        path = folder / f"{quantization}.tflite"
-        path.write_bytes(attach(content, {"task": self.task, **program.facts()}))
-        return path
+    def __init__(self, trained: Trained, path: Path) -> None:
+        self.trained, self.path = trained, path
+        self.running: Any = trained.predictor()
+        self.file: Any = predictor_for(ExportedFile(path))
 
     @property
     def task(self) -> str:
@@ -104,11 +57,12 @@ class Both:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Both]:
+def made(tmp_path_factory: pytest.TempPathFactory, program_file: Callable[[str], Path]) -> Callable[[str, int], Both]:
     @cache
     def make(name: str, place: int) -> Both:
-        signatures = [*ANSWERING, *OTHERS] if place == 0 else ANSWERING
-        return Both(tmp_path_factory.mktemp(name), name, VARIANTS[name][place], signatures)
+        folder = tmp_path_factory.mktemp(name)
+        trained = untrained(folder, name, place)
+        return Both(trained, converted(trained, "none", folder, ANSWERING) if place else program_file(name))
 
     return make
 
@@ -186,7 +140,7 @@ def test_compiled_model_gives_what_the_interpreter_gives(both: Both) -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 def test_weights_of_8_bits_change_little(name: str, made: Callable[[str, int], Both], tmp_path: Path) -> None:
     both = made(name, 0)
-    path = both.converted("int8", tmp_path, ANSWERING)
+    path = converted(both.trained, "int8", tmp_path, ANSWERING)
     assert path.stat().st_size < both.path.stat().st_size
     predictor, questions = type(both.file)(ExportedFile(path)), both.questions()
     expected = both.trained.task.ask(both.trained, questions)

@@ -6,19 +6,16 @@ Whole programs in CompiledModel are in ``tests/programs``.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
 from benchmarks import runtimes
-from nlpseq.export import tflite
 from tests.browser.chromium import Chromium, UnavailableError
 from tests.runtime import toys
 from tests.runtime.echo import FACTS, N, S, tokenizer
-from tests.tasks.tiny import tiny_task
 
 TEXTS = [
     b"Where is the station?",
@@ -54,17 +51,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     shutil.rmtree(folder)  # 80 MB of packages
 
 
-@pytest.fixture(scope="module", params=["translation", "sentiment", "char-lm"])
-def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(params=["translation", "sentiment", "char-lm"])
+def program(request: pytest.FixtureRequest, program_file: Callable[[str], Path]) -> Path:
     """A task's whole program. Its model is not trained; with larger weights no two choices are all but equal."""
-    folder = tmp_path_factory.mktemp(request.param)
-    settings = ["data.max_length=16"] if request.param == "translation" else []
-    task, vocabulary = tiny_task(folder, request.param, *settings)
-    keras.utils.set_random_seed(1)
-    model = task.network(vocabulary)
-    model.set_weights([4 * weight if weight.ndim > 1 else weight for weight in model.get_weights()])
-    (folder / "program.tflite").write_bytes(tflite.convert(task.program(model, vocabulary), "none"))
-    return folder / "program.tflite"
+    return program_file(request.param)
 
 
 def outputs_in(
