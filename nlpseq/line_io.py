@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from nlpseq.atomic_files import replaced
 from nlpseq.errors import DataError, UserError
 from nlpseq.quiet import say
 
@@ -47,6 +46,8 @@ def line_writer(output: Path | None) -> Iterator[Callable[[str], None]]:
 
         yield write
         return
+    from nlpseq.atomic_files import replaced
+
     with replaced(output) as temporary, open(temporary, "wb") as file:
         yield lambda line: _discard(file.write(line.encode("utf-8", "replace") + b"\n"))
         file.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 from collections.abc import Iterator
@@ -136,6 +135,8 @@ def find(name: str) -> FoundModel:
         if model.name == name:
             return model
     names = list(dict.fromkeys(model.name for model in known))  # a local model may have a shipped one's name
+    import difflib
+
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     have = (

@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 from nlpseq.errors import UserError
-from nlpseq.runtime import predictor
 from nlpseq.runtime.backend import Backend, Outputs, decoded
 from nlpseq.runtime.classifier import Classifier
 from nlpseq.runtime.generator import Generator
@@ -55,7 +54,7 @@ def with_singer(monkeypatch: pytest.MonkeyPatch) -> None:
     def entry_points(**selected: Any) -> EntryPoints:
         return EntryPoints(points).select(**selected)
 
-    monkeypatch.setattr(predictor, "entry_points", entry_points)
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
 
 
 @pytest.mark.parametrize("task", BUILT_IN)
