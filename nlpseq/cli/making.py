@@ -1,4 +1,4 @@
-"""The commands that make and measure models: train-task, evaluate, export, verify, compare."""
+"""The commands that make and measure models: preview, train-task, evaluate, export, verify, compare."""
 
 from __future__ import annotations
 
@@ -12,6 +12,25 @@ import click
 from nlpseq.cli.main import INTERRUPTED, fail, main, plain
 from nlpseq.errors import UserError
 from nlpseq.quiet import say
+
+
+@main.command()
+@click.argument("task")
+@click.option("--data", default="sample", show_default=True, metavar="SPEC", help="As for train-task.")
+@click.option("--columns", default="", metavar="NAMES", help="Columns where the file does not name them.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="One setting, such as data.labels=0=no.")
+@click.option("--json", "json_object", is_flag=True, help="A JSON object.")
+def preview(task: str, data: str, columns: str, overrides: tuple[str, ...], json_object: bool) -> None:
+    """Show how data is read for TASK: columns, counts, labels, lengths, what is left out and why, first examples."""
+    from nlpseq import config as configuration
+    from nlpseq.pipeline.preview import preview as read
+    from nlpseq.tasks import task_class
+
+    config = configuration.from_toml(task_class(task).facts.config_type, None, overrides)
+    for key, value in {"data.train": data, "data.columns": columns}.items():
+        config = configuration.assign(config, key, value)
+    summary = read(task, config)
+    click.echo(json.dumps(summary.as_json(), ensure_ascii=False) if json_object else summary.page())
 
 
 @main.command("train-task")

@@ -1,4 +1,4 @@
-"""Which column of a table is which: by the names in a header, by `--columns`, or by what the first rows look like.
+"""Which column of a table is which: by the names in a header, by `--columns`, or because nothing else is possible.
 
 `wanted` are the columns that a task reads: text and label, source and target, or text alone.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import combinations
+from statistics import StatisticsError, correlation, median
 
+from nlpseq.data.findings import Findings
+from nlpseq.data.tables import NAMES, Table, folded, shown
 from nlpseq.errors import DataError, UserError
-
-Row = tuple[int, Sequence[str]]  # the 1-based line where the row starts, and its cells
 
 # The header names that stand for a wanted column, the surest first. Case, blanks, "_" and "-" do not count.
 _ALIASES = {
@@ -47,8 +48,8 @@ LANGUAGE_CODES = frozenset(_LANGUAGE_CODES.split())
 LANGUAGE_NAMES = frozenset(_LANGUAGE_NAMES.split())
 NUMBERING = frozenset(("id", "no"))  # Indonesian and Norwegian, but also what people call a column of row numbers
 
-PREVIEW_ROWS = 200  # how many rows decide which of two unnamed columns is the label
 LABEL_CHARACTERS = 40  # a longer value is no label
+_NAME = re.compile(r"[^\W\d][\w .-]{0,30}")  # what a header's cell looks like
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,15 @@ def parse_columns(option: str, wanted: Sequence[str]) -> ColumnOption:
     if "=" not in option:
         if any(parts.count(column) != 1 for column in wanted):
             raise UserError(
-                f"--columns '{option}' must have {_listing(wanted)} once each: name the columns in the file's order, "
-                f"for example {','.join((*wanted, '-'))} (other names are ignored), or {_example(wanted)}"
+                f"--columns '{option}' must have {listing(wanted)} once each: name the columns in the file's order, "
+                f"for example {','.join((*wanted, '-'))} (other names are ignored), or {example(wanted)}"
             )
         return ColumnOption(in_order=tuple(parts))
     pairs = [tuple(map(str.strip, part.partition("=")[::2])) for part in parts]
     by_name = {column: name for column, name in pairs if name}
     if len(by_name) != len(pairs) or not by_name.keys() <= set(wanted):
         raise UserError(
-            f"--columns '{option}' is not understood: write {_example(wanted)} (this task reads {_listing(wanted)})"
+            f"--columns '{option}' is not understood: write {example(wanted)} (this task reads {listing(wanted)})"
         )
     return ColumnOption(by_name=by_name)
 
@@ -109,102 +110,166 @@ def match_names(
     return found
 
 
-def select_columns(
-    rows: Iterator[Row], wanted: Sequence[str], option: ColumnOption, file: str
-) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yields the line and the wanted cells of every row after the header.
+@dataclass(frozen=True)
+class Places:
+    """Where the wanted columns stand in a table.
+
+    Attributes:
+        positions: of the wanted columns, in their order.
+        width: cells of a row; those after them are empty in every row.
+        header: the first row, if it is one; else empty.
+    """
+
+    positions: tuple[int, ...]
+    width: int
+    header: tuple[str, ...] = ()
+
+    def named(self, wanted: Sequence[str]) -> dict[str, str]:
+        """The name that each wanted column has in the file, or its number."""
+        names = self.header or tuple(f"column {number}" for number in range(1, self.width + 1))
+        return {column: names[at] for column, at in zip(wanted, self.positions, strict=True)}
+
+
+def locate(table: Table, wanted: Sequence[str], option: ColumnOption, file: str) -> Places:
+    """Finds the wanted columns of a table that has a row.
 
     Raises:
         UserError: nothing tells which column is which, or `--columns` names a column that is not there.
-        DataError: a row has too few columns.
     """
-    head = list(islice(rows, PREVIEW_ROWS))
-    if not head:
-        return
-    positions, has_header = _locate([cells for _, cells in head], wanted, option, file)
-    width = max(positions) + 1
-    for line, cells in chain(head[has_header:], rows):
-        if len(cells) < width:
-            places = ", ".join(f"{column} in column {at + 1}" for column, at in zip(wanted, positions, strict=True))
-            message = f"expected at least {width} columns ({places}), found {len(cells)}: {_row(cells)}"
-            raise DataError(message, file=file, line=line)
+    rows = [cells for _, cells in table.head]
+    first = [cell.strip().strip("\ufeff") for cell in rows[0]]
+    while len(first) > 1 and not first[-1]:
+        first.pop()
+    named = complete(match_names(first, wanted, option.by_name))
+    if option.in_order:
+        is_header = named is not None or [folded(cell) for cell in first] == [folded(name) for name in option.in_order]
+        width = len(first) if is_header else _usual_width(rows)
+        if len(option.in_order) != width:
+            raise UserError(
+                f"{file}: --columns names {len(option.in_order)} columns, and the file has {width}: name each of them, "
+                f"'-' = ignored, for example --columns {_proposed(rows, wanted)}. Its first row is {shown(first)}"
+            )
+        positions = tuple(option.in_order.index(column) for column in wanted)
+        return Places(positions, width, tuple(first) if is_header else ())
+    if named:
+        for at in named:
+            if [folded(cell) for cell in first].count(folded(first[at])) > 1 and not option.by_name:
+                raise UserError(
+                    f"{file}: two columns are named '{first[at]}': name the columns in their order, '-' = ignored, for "
+                    f"example --columns {_proposed(rows[1:] or rows, wanted)}. The header is {shown(first)}"
+                )
+        return Places(named, len(first), tuple(first))
+    if len(first) != (usual := _usual_width(rows)):
+        places = Places((), usual)
+        raise DataError(_misfit(rows[0], places, (), table), file=file, line=table.head[0][0])
+    if option.by_name:
+        raise UserError(f"{file}: --columns names a column that is not in the first row: {shown(first)}")
+    if found := _guess(rows, wanted):
+        return found
+    raise UserError(_unknown_columns(rows, wanted, table, file))
+
+
+def select_columns(
+    table: Table, places: Places, wanted: Sequence[str], file: str, findings: Findings
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yields the line and the wanted cells of every row after the header, each of which must have as many cells.
+
+    Raises:
+        DataError: a row has more cells than the others, or fewer.
+    """
+    rows, width, positions = table.rows, places.width, places.positions
+    full = max(len(table.head[0][1]), width)  # with the cells at the end that are empty in every row
+    header = [folded(cell) for cell in places.header]
+    if header:
+        next(rows)
+    for line, cells in rows:
+        if len(cells) != width and (len(cells) != full or any(map(str.strip, cells[width:]))):
+            raise DataError(_misfit(cells, places, wanted, table), file=file, line=line)
+        if header and folded(cells[positions[0]]) in header:
+            here = [folded(cell) for cell in cells[:width]]
+            if here == header:
+                findings.leave_out("the header again", file, line)
+                continue
+            if width > 1 and sorted(here) == sorted(header):
+                message = "a header with the columns in another order: make each part a file of its own. It is"
+                raise DataError(f"{message} {shown(cells)}", file=file, line=line)
         yield line, tuple(cells[at] for at in positions)
 
 
-def select_keys(
-    objects: Iterator[tuple[int, Mapping[str, object]]], wanted: Sequence[str], option: ColumnOption, file: str
-) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yields the line and the wanted values of every JSON object, as text. The first object decides the keys.
-
-    Raises:
-        UserError: `--columns` gives names in order.
-        DataError: a key is missing, or its value is neither text nor a number.
-    """
-    if option.in_order:
-        raise UserError(f"{file}: JSON objects have names: use --columns {_example(wanted)} instead of names in order")
-    keys: tuple[str, ...] = ()
-    for line, item in objects:
-        names = list(item)
-        if not keys:
-            found = match_names(names, wanted, option.by_name)
-            positions = complete(found)
-            if positions is None:
-                missing = _listing([column for column, at in zip(wanted, found, strict=True) if at is None])
-                message = f"no key stands for {missing}; use --columns {_example(wanted)}. The keys are {_row(names)}"
-                raise DataError(message, file=file, line=line)
-            keys = tuple(names[at] for at in positions)
-        for key in keys:
-            if key not in item:
-                raise DataError(f"no key '{key}'; the keys are {_row(names)}", file=file, line=line)
-        yield line, tuple(_json_text(item[key], key, file, line) for key in keys)
+def _misfit(cells: Sequence[str], places: Places, wanted: Sequence[str], table: Table) -> str:
+    """What is wrong with a row of another width."""
+    delimiter = NAMES.get(table.form.delimiter, table.form.delimiter)
+    others = "the header has" if places.header else "the other rows have"
+    named = ", ".join(f"{column} is '{name}'" for column, name in places.named(wanted).items())
+    named = f" ({named})" if named else ""
+    if len(cells) > places.width:
+        advice = f"is there a {delimiter} inside of a text? "
+        advice += "Write a space for it" if delimiter == "TAB" else "Put that text in double quotes"
+    else:
+        advice = "is a cell missing, or a line broken in two? Complete the row or remove it"
+    found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+    return f"{found}, and {others} {places.width}{named}: {shown(cells)}; {advice}"
 
 
-def _json_text(value: object, key: str, file: str, line: int) -> str:
-    match value:
-        case None:
-            return ""
-        case str():
-            return value
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return str(value)
-    raise DataError(f"'{key}' must be text or a number, not {type(value).__name__}", file=file, line=line)
+def _usual_width(rows: Sequence[Sequence[str]]) -> int:
+    """The cells that most rows have, without those at the end that are empty in every row."""
+    widths = [len(cells) for cells in rows]
+    width = max(set(widths), key=lambda each: (widths.count(each), -each))
+    while width > 1 and not any(cells[width - 1].strip() for cells in rows if len(cells) >= width):
+        width -= 1
+    return width
 
 
-def _locate(
-    head: list[Sequence[str]], wanted: Sequence[str], option: ColumnOption, file: str
-) -> tuple[tuple[int, ...], bool]:
-    """The positions of the wanted columns, and whether the first row is a header."""
-    first = head[0]
-    named = complete(match_names(first, wanted, option.by_name))
-    if option.in_order:
-        is_header = named is not None or [cell.strip() for cell in first] == list(option.in_order)
-        return tuple(option.in_order.index(column) for column in wanted), is_header
-    if named:
-        return named, True
-    if option.by_name:
-        raise UserError(f"{file}: --columns names a column that is not in the first row: {_row(first)}")
-    guessed = _guess(head, wanted)
-    if guessed is None:
-        raise UserError(_unknown_columns(first, wanted, file))
-    return guessed, False
-
-
-def _guess(head: list[Sequence[str]], wanted: Sequence[str]) -> tuple[int, ...] | None:
-    """The positions of the wanted columns in a file without a header, None where that would be a gamble."""
+def _guess(rows: list[list[str]], wanted: Sequence[str]) -> Places | None:
+    """The wanted columns where only one reading is possible, None where any would be a gamble."""
+    width = _usual_width(rows)
+    if width != len(wanted):
+        return None
+    fitting = [cells[:width] for cells in rows if len(cells) >= width]
     match tuple(wanted):
-        case ("source", "target") if len(head[0]) >= 2:
-            return 0, 1
-        case ("text",) if len(head[0]) == 1:
-            return (0,)
-        case ("text", "label") if len(head[0]) == 2:
-            label = _guess_label([cells for cells in head if len(cells) >= 2])
-            return None if label is None else (1 - label, label)
+        case ("text",):
+            return Places((0,), width)
+        case ("source", "target"):
+            return _guess_pair(fitting)
+        case ("text", "label"):
+            return _guess_text_and_label(fitting)
     return None
 
 
-def _guess_label(rows: list[Sequence[str]]) -> int | None:
+def _guess_pair(rows: list[list[str]]) -> Places | None:
+    """Two columns of texts. A first row with one name that is known is a header, if what follows are sentences."""
+    first, others = [cell.strip() for cell in rows[0]], rows[1:]
+    source, target = match_names(first, ("source", "target"))
+    if source is not None or target is not None or any(map(is_language, first)):
+        if not _are_sentences(others):
+            return None  # in a list of words it may be one of them
+        if all(map(_NAME.fullmatch, first)):
+            at = 1 - target if target is not None else source or 0
+            return Places((at, 1 - at), 2, tuple(first))
+    if any(all(_is_number(cells[at]) for cells in rows) for at in (0, 1)):
+        return None  # numbers of lines, or marks
+    return Places((0, 1), 2)
+
+
+def _are_sentences(rows: list[list[str]]) -> bool:
+    return bool(rows) and all(median(len(cells[at].split()) for cells in rows) >= 3 for at in (0, 1))
+
+
+def _guess_text_and_label(rows: list[list[str]]) -> Places | None:
+    first = [cell.strip() for cell in rows[0]]
+    found = match_names(first, ("text", "label"))
+    known = {column: at for column, at in zip(("text", "label"), found, strict=True) if at is not None}
+    if len(known) == 1:  # of two columns the other has the other role, if what stands under it agrees
+        at = known.get("label", 1 - known.get("text", 0))
+        values = [cells[at].strip() for cells in rows]
+        if first[at] not in values[1:] and len(set(values[1:])) < max(2, len(values) - 1):
+            return Places((1 - at, at), 2, tuple(first))
+        return None
+    label = _guess_label(rows)
+    return None if label is None else Places((1 - label, label), 2)
+
+
+def _guess_label(rows: list[list[str]]) -> int | None:
     """Which of two columns is the label: short values without spaces that come back."""
     columns = [[cells[at].strip() for cells in rows] for at in (0, 1)]
     short = [at for at in (0, 1) if all(len(v) <= LABEL_CHARACTERS and not re.search(r"\s", v) for v in columns[at])]
@@ -217,8 +282,40 @@ def _guess_label(rows: list[Sequence[str]]) -> int | None:
 
 def _is_lone_header(labels: list[str]) -> bool:
     """Whether the first label stands there once and all the others come back: a header with names of its own."""
-    counts = {label: labels.count(label) for label in labels}
-    return len(labels) >= 20 and [label for label, count in counts.items() if count == 1] == labels[:1]
+    counts = {label: labels.count(label) for label in set(labels)}
+    return len(labels) >= 5 and [label for label in dict.fromkeys(labels) if counts[label] == 1] == labels[:1]
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"\s*[-+]?\d+([.,]\d+)?\s*", cell) is not None
+
+
+def _proposed(rows: list[list[str]], wanted: Sequence[str]) -> str:
+    """Names for `--columns` as they may be right, from what stands in the columns."""
+    width = _usual_width(rows)
+    columns = [[cells[at].strip() for cells in rows if len(cells) > at] for at in range(width)]
+    texts = [at for at in range(width) if not all(map(_is_number, columns[at]))] or list(range(width))
+    longest = max(texts, key=lambda at: median(map(len, columns[at])))
+    if tuple(wanted) == ("text", "label"):
+        others = [at for at in range(width) if at != longest] or [longest]
+        chosen = [longest, min(others, key=lambda at: (len(set(columns[at])) == 1, len(set(columns[at]))))]
+    elif tuple(wanted) == ("source", "target") and len(texts) > 1:
+        chosen = list(max(combinations(texts, 2), key=lambda pair: _likeness(columns[pair[0]], columns[pair[1]])))
+    else:
+        chosen = [longest]
+    names = ["-"] * width
+    for column, at in zip(wanted, chosen, strict=False):
+        names[at] = column
+    return ",".join(names)
+
+
+def _likeness(one: Sequence[str], other: Sequence[str]) -> float:
+    """How much the lengths of two columns go together: those of translations do."""
+    pairs = list(zip(map(len, one), map(len, other), strict=False))
+    try:
+        return correlation([length for length, _ in pairs], [length for _, length in pairs])
+    except StatisticsError:  # too few rows, or all of one length
+        return -1.0
 
 
 def complete(found: tuple[int | None, ...]) -> tuple[int, ...] | None:
@@ -229,24 +326,23 @@ def complete(found: tuple[int | None, ...]) -> tuple[int, ...] | None:
 
 def _find_name(names: Sequence[str], name: str) -> int | None:
     exact = [cell.strip() for cell in names]
-    folded = [cell.casefold() for cell in exact]
+    lowered = [cell.casefold() for cell in exact]
     if name in exact:
         return exact.index(name)
-    return folded.index(name.casefold()) if name.casefold() in folded else None
+    return lowered.index(name.casefold()) if name.casefold() in lowered else None
 
 
 def _find_alias(names: Sequence[str], aliases: Sequence[str]) -> int | None:
-    folded = [re.sub(r"[\s_-]", "", name).casefold() for name in names]
-    return next((folded.index(alias) for alias in aliases if alias in folded), None)
+    short = [folded(name) for name in names]
+    return next((short.index(alias) for alias in aliases if alias in short), None)
 
 
 def _language_columns(names: Sequence[str]) -> tuple[int, ...] | None:
-    """The first two columns that are named after a language."""
+    """The two columns that are named after a language; None where there are more, or fewer."""
     found = [at for at, name in enumerate(names) if is_language(name)]
     if len(found) > 2:
         found = [at for at in found if names[at].strip().casefold() not in NUMBERING]
-    two = tuple(found[:2])
-    return two if len({names[at].strip().casefold() for at in two}) == 2 else None
+    return tuple(found) if len({names[at].strip().casefold() for at in found}) == len(found) == 2 else None
 
 
 def is_language(name: str) -> bool:
@@ -257,25 +353,33 @@ def is_language(name: str) -> bool:
     return is_code or name.casefold() in LANGUAGE_NAMES
 
 
-def _unknown_columns(first: Sequence[str], wanted: Sequence[str], file: str) -> str:
-    if len(first) < len(wanted):
-        return f"{file}: needs a column each for {_listing(wanted)}, but its first row has {len(first)}: {_row(first)}"
-    in_order = ",".join((*wanted, *"-" * (len(first) - len(wanted))))
+def _unknown_columns(rows: list[list[str]], wanted: Sequence[str], table: Table, file: str) -> str:
+    """Asks for the columns, and shows them."""
+    first, width = rows[0], _usual_width(rows)
+    if width < len(wanted):
+        delimiter = NAMES.get(table.form.delimiter, table.form.delimiter)
+        return (
+            f"{file}: needs a column each for {listing(wanted)}, but its rows have {width}, the first is "
+            f"{shown(first)}: is something else than a {delimiter} between the columns? A first line 'sep=;' "
+            "says so in a .csv"
+        )
+    by_name = example(wanted)
+    if len(set(first)) == len(first) and all(re.fullmatch(r"[^\W\d]\w*", cell.strip()) for cell in first):
+        proposed = dict(zip(_proposed(rows[1:] or rows, wanted).split(","), first, strict=False))
+        by_name = ",".join(f"{column}={proposed.get(column, 'NAME')}" for column in wanted)
+    second = f", its second {shown(rows[1])}" if len(rows) > 1 else ""
     return (
-        f"{file}: cannot tell which column is {_listing(wanted)}; its first row is {_row(first)}. Name the columns in "
-        f"their order, for example --columns {in_order} ('-' = ignored), or, if that row is a header, "
-        f"--columns {_example(wanted)}"
+        f"{file}: cannot tell which column is {listing(wanted)}; its first row is {shown(first)}{second}. Name the "
+        f"columns in their order, for example --columns {_proposed(rows, wanted)} ('-' = ignored), or, if the first "
+        f"row is a header, --columns {by_name}"
     )
 
 
-def _example(wanted: Sequence[str]) -> str:
+def example(wanted: Sequence[str]) -> str:
+    """`--columns` by names, with NAME for each."""
     return ",".join(f"{column}=NAME" for column in wanted)
 
 
-def _listing(wanted: Sequence[str]) -> str:
+def listing(wanted: Sequence[str]) -> str:
+    """The wanted columns in words."""
     return " and ".join(f"'{column}'" for column in wanted)
-
-
-def _row(cells: Sequence[str], most: int = 60) -> str:
-    """The cells for an error message, each cut short."""
-    return " | ".join(repr(cell if len(cell) <= most else cell[:most] + "…") for cell in cells)

@@ -6,16 +6,24 @@ import dataclasses
 import hashlib
 import heapq
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from nlpseq.data import sources
+from nlpseq.data import reader, sources
+from nlpseq.data.findings import Findings
+from nlpseq.data.meter import Meter
+from nlpseq.data.reader import Reader
 from nlpseq.data.sources import Part, Record, Rows, printable
+from nlpseq.data.summary import Summary
+from nlpseq.errors import DataError
 
 if TYPE_CHECKING:
     from nlpseq.config import DataConfig
 
 _HASH_BYTES = 4
+_MOST_LABELS = 1000
+_FEW = 50  # examples of a validation part
 # These settings change nothing in the ids of a part: its content is in the key instead of its name.
 _NOT_IN_KEY = frozenset(("train", "valid", "test", "licence", "credit"))
 
@@ -37,11 +45,87 @@ class _Origin:
     held_out: bool = False
 
 
+class _Survey:
+    """A summary of data, and which of its texts stay in training though their hashes say otherwise.
+
+    Those are the texts of a label that training would not see at all.
+    """
+
+    def __init__(self, summary: Summary) -> None:
+        self.summary = summary
+        self._in_training: Counter[str] = Counter()  # examples of each label
+        self._held_out: Counter[str] = Counter()
+        self._only_held_out: dict[str, list[str]] = {}  # the texts of labels that are not in training so far
+        self._kept: frozenset[str] = frozenset()
+
+    def add(self, record: Record, is_held_out: bool) -> None:
+        """Counts a record, which falls to one of the sides."""
+        self.summary.add(record)
+        text, label = record.fields[0], record.fields[1] if "label" in self.summary.columns else ""
+        if len(self.summary.labels) > _MOST_LABELS:
+            raise DataError(
+                f"the {_MOST_LABELS + 1}th different label, '{label[:40]}': is this the label's column? Name the "
+                "columns with --columns",
+                file=record.file,
+                line=record.line,
+            )
+        (self._held_out if is_held_out else self._in_training)[label] += 1
+        if not is_held_out:
+            self._only_held_out.pop(label, None)
+        elif label not in self._in_training:
+            self._only_held_out.setdefault(label, []).append(text)
+
+    def keeps(self, record: Record) -> bool:
+        """Whether a record stays in training."""
+        return record.fields[0] in self._kept
+
+    def end(self, *, divided: bool) -> None:
+        """Settles what stays in training, and notes what a person should hear of the parts."""
+        summary = self.summary
+        single = sorted(label for label, count in summary.labels.items() if count == 1)
+        if len(single) > max(2, 0.1 * len(summary.labels)):
+            summary.notes.append(f"{len(single)} labels occur once: {_listed(single)}: is this the label's column?")
+        if not divided:
+            return
+        moved = self._only_held_out if "label" in summary.columns else {}
+        self._kept = frozenset(text for texts in moved.values() for text in texts)
+        for label in moved:
+            self._in_training[label] += self._held_out.pop(label)
+        held_out = self._held_out.total()
+        summary.parts = {"train": self._in_training.total(), "valid": held_out}
+        if moved:
+            names = _listed(sorted(moved))
+            summary.notes.append(f"all examples of {names} stay in training, which would not see the label otherwise")
+        absent = sorted(summary.labels.keys() - self._held_out.keys())
+        if absent and held_out:
+            summary.notes.append(
+                f"no example of {_listed(absent)} is in the validation part: nothing is measured of it"
+            )
+        if note := few_examples(held_out):
+            summary.notes.append(note)
+
+
+def few_examples(count: int) -> str:
+    """What it means that a validation part has so many examples; "" where they are enough."""
+    if not 0 < count < _FEW:
+        return ""
+    return (
+        f"the validation part has {count} example{'s' * (count > 1)}: each is {100 / count:.0f} % of what is measured, "
+        "so that its figures say little, and early stopping follows chance; give more data, or a file with --valid"
+    )
+
+
+def _listed(labels: list[str], most: int = 10) -> str:
+    shown = ", ".join(map(repr, labels[:most]))
+    return f"{shown} and {len(labels) - most} more labels" if len(labels) > most else shown
+
+
 class Dataset:
     """The examples of a task, by part: train, valid and test.
 
     A part is read from its own SPEC, or from the split of the training corpus, or it is split off the training data by
-    a hash of the first column. So a duplicate never stands on both sides.
+    a hash of the first column. So a duplicate never stands on both sides. The texts of a label stay in training where
+    all of them would be held out.
 
     Args:
         config: the section ``data`` of a configuration.
@@ -62,18 +146,34 @@ class Dataset:
     ) -> None:
         self.config, self.columns = config, columns
         self._sample, self._clean = sample, clean
+        self._reader = Reader(columns, config.columns, sample)
         self._fingerprints: dict[tuple[str, Part], str] = {}
         self._splits: dict[tuple[str, Part], bool] = {}
+        self._surveys: dict[_Origin, _Survey] = {}
 
-    def examples(self, part: Part) -> Iterator[Record]:
+    def examples(self, part: Part, meter: Meter | None = None) -> Iterator[Record]:
         """Yields the examples of a part lazily; none where there is no such part.
+
+        Args:
+            part: which.
+            meter: is told how far the pass is.
 
         Raises:
             UserError: the data cannot be had, or lacks the part that it was named for.
             DataError: a line that cannot be used, with its file and number.
         """
         origin = self._origin(part)
-        return iter(()) if origin is None else self._examples(origin)
+        return iter(()) if origin is None else self._examples(origin, meter)
+
+    def summary(self, meter: Meter | None = None) -> Summary:
+        """What the training data is, before a part is split off; read once, kept after that.
+
+        Raises:
+            UserError, DataError: as :meth:`examples`.
+        """
+        origin = self._origin("train")
+        assert origin is not None
+        return self._survey(origin, meter).summary
 
     def has_part(self, part: Part) -> bool:
         """Whether there is such a part. A test part is a SPEC of its own or the corpus' own split."""
@@ -158,8 +258,8 @@ class Dataset:
             self._splits[spec, split] = sources.has_part(spec, split, self.columns)
         return self._splits[spec, split]
 
-    def _examples(self, origin: _Origin) -> Iterator[Record]:
-        return self._side(origin) if origin.divided else self._read(origin)
+    def _examples(self, origin: _Origin, meter: Meter | None = None) -> Iterator[Record]:
+        return self._side(origin, meter) if origin.divided else self._read(origin, meter)
 
     def _words(self, origin: _Origin) -> str:
         if origin.held_out:
@@ -168,20 +268,36 @@ class Dataset:
             return f"{'a tenth' if share == 0.1 else f'{100 * share:.4g} %'} {self._held_out_of.format(data)}"
         return sources.described(origin.spec, origin.split)
 
-    def _read(self, origin: _Origin) -> Iterator[Record]:
+    def _read(self, origin: _Origin, meter: Meter | None = None, findings: Findings | None = None) -> Iterator[Record]:
         """The whole split."""
-        records = self._records(origin)
+        records = self._records(origin, meter, findings)
         return records if self._clean is None else map(self._clean, records)
 
-    def _records(self, origin: _Origin) -> Iterator[Record]:
-        return sources.read_records(
-            origin.spec, self.columns, part=origin.split, option=self.config.columns, sample=self._sample
-        )
+    def _records(self, origin: _Origin, meter: Meter | None, findings: Findings | None) -> Iterator[Record]:
+        return self._reader.records(origin.spec, origin.split, findings, meter)
 
-    def _side(self, origin: _Origin) -> Iterator[Record]:
+    def _side(self, origin: _Origin, meter: Meter | None) -> Iterator[Record]:
         """The held-out examples, or the others."""
-        records, share = self._read(origin), self.config.valid_fraction
-        return (record for record in records if (_hash(record.fields[0].strip()) < share) == origin.held_out)
+        survey = self._survey(origin) if "label" in self.columns else None
+        for record in self._read(origin, meter):
+            if (self._is_held_out(record) and not (survey and survey.keeps(record))) == origin.held_out:
+                yield record
+
+    def _is_held_out(self, record: Record) -> bool:
+        """Whether a text's hash says so."""
+        return _hash(record.fields[0].strip()) < self.config.valid_fraction
+
+    def _survey(self, origin: _Origin, meter: Meter | None = None) -> _Survey:
+        """A pass over all of the data that a part is split off from, or that is the training part."""
+        key = dataclasses.replace(origin, held_out=False)
+        if key not in self._surveys:
+            findings = Findings()
+            survey = _Survey(Summary(self.columns, self._reader.look(origin.spec, origin.split), findings))
+            for record in self._read(origin, meter, findings):
+                survey.add(record, origin.divided and self._is_held_out(record))
+            survey.end(divided=origin.divided)
+            self._surveys[key] = survey
+        return self._surveys[key]
 
     def _joined(self, several: list[Iterator[Record]], spec: str) -> Iterator[Record]:
         return itertools.chain.from_iterable(several)
@@ -197,16 +313,26 @@ class RunningText(Dataset):
 
     _held_out_of = "split off the end of {}"
 
-    def _records(self, origin: _Origin) -> Iterator[Record]:
-        texts = sources.read_text(origin.spec, part=origin.split, option=self.config.columns, sample=self._sample)
-        return _numbered(texts, origin.spec)
+    def _records(self, origin: _Origin, meter: Meter | None, findings: Findings | None) -> Iterator[Record]:
+        return _numbered(self._reader.text(origin.spec, origin.split, meter), origin.spec)
 
-    def _side(self, origin: _Origin) -> Iterator[Record]:
+    def summary(self, meter: Meter | None = None) -> Summary:
+        """What the text is: its lines are the records."""
+        origin = self._origin("train")
+        assert origin is not None
+        summary = Summary(self.columns, self._reader.look(origin.spec, origin.split))
+        for chunk in self._read(origin, meter):
+            for number, line in enumerate(chunk.fields[0].split("\n"), start=1):
+                if line.strip():
+                    summary.add(dataclasses.replace(chunk, fields=(line,), line=number))
+        return summary
+
+    def _side(self, origin: _Origin, meter: Meter | None) -> Iterator[Record]:
         total = sum(len(record.fields[0]) for record in self._read(origin))
         cut = total - int(total * self.config.valid_fraction)
         start, stop = (cut, total) if origin.held_out else (0, cut)
         position = 0
-        for record in self._read(origin):
+        for record in self._read(origin, meter):
             text = record.fields[0]
             side = text[max(0, start - position) : max(0, stop - position)]
             position += len(text)
@@ -217,7 +343,7 @@ class RunningText(Dataset):
 
     def _joined(self, several: list[Iterator[Record]], spec: str) -> Iterator[Record]:
         texts = [(record.fields[0] for record in records) for records in several]
-        return _numbered(sources.chunks(texts), spec)
+        return _numbered(reader.chunks(texts), spec)
 
 
 def _numbered(texts: Iterable[str], spec: str) -> Iterator[Record]:

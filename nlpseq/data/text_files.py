@@ -1,28 +1,36 @@
-"""Text files, plain or .gz, as numbered lines, rows and objects.
+"""Text files, plain or .gz, as numbered lines and blocks.
 
-Text that is not clean UTF-8 is refused with its place. `path` is where a file is, `name` is how messages call it.
+They are UTF-8, or UTF-16 or UTF-32 with a byte order mark. Text that is not clean is refused with its place. `path` is
+where a file is, `name` is how messages call it.
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
 import hashlib
 import io
-import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from nlpseq.data.findings import Findings
+from nlpseq.data.meter import Meter
 from nlpseq.errors import DataError, UserError
 
 BLOCK_BYTES = 1 << 16
 
-UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Byte order marks, the longer ones first: that of UTF-32 begins like that of UTF-16.
+MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8-sig",
+}
 # Starts of files that are not text, and what to do about it.
 FOREIGN_STARTS = {
     b"\x1f\x8b": "this is compressed by gzip: give it a name that ends in .gz",
@@ -31,33 +39,118 @@ FOREIGN_STARTS = {
 
 
 @contextmanager
-def opened(path: Path, name: str) -> Iterator[io.BufferedReader]:
-    """The file's bytes, unpacked, after a UTF-8 byte order mark.
+def opened(path: Path, name: str, meter: Meter | None = None) -> Iterator[io.BufferedReader]:
+    """The file's text as UTF-8, unpacked, without a byte order mark; a lone CR ends a line if no LF does.
 
     Raises:
         UserError: the file cannot be opened.
-        DataError: it is UTF-16, or compressed under another name, or a damaged .gz.
+        DataError: it is no text, or a damaged .gz.
     """
     try:
-        with _open(path) as stream:
-            start = stream.peek(4)[:4]
-            if start.startswith(UTF16_MARKS):
-                raise DataError(f"this is UTF-16, not UTF-8: {recode_command(name, 'utf-16')}", file=name)
-            for magic, advice in FOREIGN_STARTS.items():
-                if start.startswith(magic):
-                    raise DataError(advice, file=name)
-            if start.startswith(codecs.BOM_UTF8):
-                stream.read(len(codecs.BOM_UTF8))
-            yield stream
+        with path.open("rb") as raw:
+            counted = io.BufferedReader(_Metered(raw, meter or Meter()), BLOCK_BYTES)
+            with _unpacked(counted, path) as stream:
+                start = stream.peek(BLOCK_BYTES)[:BLOCK_BYTES]
+                for magic, advice in FOREIGN_STARTS.items():
+                    if start.startswith(magic):
+                        raise DataError(advice, file=name)
+                encoding = _marked(start)
+                if encoding == "utf-8-sig":
+                    stream.read(len(codecs.BOM_UTF8))
+                elif encoding:
+                    stream = io.BufferedReader(_Recoded(stream, encoding), BLOCK_BYTES)
+                    start = stream.peek(BLOCK_BYTES)
+                if b"\r" in start and b"\n" not in start:
+                    stream = io.BufferedReader(_CarriageReturns(stream), BLOCK_BYTES)
+                yield stream
+    except UnicodeDecodeError as error:
+        message = f"this is no whole {error.encoding} text ({error.reason}): save it as UTF-8"
+        raise DataError(message, file=name) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"this is no whole .gz file ({error}): copy or download it again", file=name) from error
     except OSError as error:
         raise UserError(f"cannot read '{name}': {error.strerror or error}") from error
 
 
-def _open(path: Path) -> io.BufferedReader:
+def encoding(path: Path, name: str) -> str:
+    """The encoding in words: "UTF-8", or "UTF-16 with a byte order mark".
+
+    Raises:
+        UserError: the file cannot be opened.
+    """
+    try:
+        with path.open("rb") as raw, _unpacked(raw, path) as stream:
+            marked = _marked(stream.peek(4))
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"cannot read '{name}': {error}") from error
+    return f"{marked.removesuffix('-sig').upper()} with a byte order mark" if marked else "UTF-8"
+
+
+def _unpacked(raw: io.BufferedReader[Any], path: Path) -> io.BufferedReader:
     # A GzipFile is no BufferedReader, but has what is used of one here: read, readline and peek.
-    return cast(io.BufferedReader, gzip.open(path)) if path.suffix.casefold() == ".gz" else path.open("rb")
+    return cast(io.BufferedReader, gzip.open(raw)) if path.suffix.casefold() == ".gz" else raw
+
+
+def _marked(start: bytes) -> str:
+    """The encoding that a byte order mark stands for, "" where there is none."""
+    return next((encoding for mark, encoding in MARKS.items() if start.startswith(mark)), "")
+
+
+class _Metered(io.RawIOBase):
+    """Tells a meter of the bytes that are read."""
+
+    def __init__(self, stream: io.BufferedReader, meter: Meter) -> None:
+        self._stream, self._meter = stream, meter
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._stream.readinto1(buffer)
+        self._meter.advance(count)
+        return count
+
+
+class _Translated(io.RawIOBase):
+    """A stream of other bytes. A subclass says which."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream, self._pending = stream, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._pending:
+            block = self._stream.read(BLOCK_BYTES)
+            self._pending = self._translate(block)
+            if not block:
+                break
+        count = min(len(buffer), len(self._pending))
+        buffer[:count], self._pending = self._pending[:count], self._pending[count:]
+        return count
+
+    def _translate(self, block: bytes) -> bytes:
+        """What stands for the block; an empty one is the last."""
+        raise NotImplementedError
+
+
+class _Recoded(_Translated):
+    """A stream of another encoding as UTF-8."""
+
+    def __init__(self, stream: io.BufferedReader, encoding: str) -> None:
+        super().__init__(stream)
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+
+    def _translate(self, block: bytes) -> bytes:
+        return self._decoder.decode(block, final=not block).encode()
+
+
+class _CarriageReturns(_Translated):
+    """A stream whose lines end in CR, as those of old spreadsheets do."""
+
+    def _translate(self, block: bytes) -> bytes:
+        return block.replace(b"\r", b"\n")
 
 
 def recode_command(name: str, encoding: str) -> str:
@@ -67,14 +160,16 @@ def recode_command(name: str, encoding: str) -> str:
     return f"convert it with `iconv -f {encoding} -t utf-8 {name} > NEW`"
 
 
-def read_lines(path: Path, name: str, max_characters: int | None = None) -> Iterator[tuple[int, str]]:
+def read_lines(
+    path: Path, name: str, max_characters: int | None = None, meter: Meter | None = None
+) -> Iterator[tuple[int, str]]:
     r"""Yields (line number, line), split at "\n" alone, so that U+2028, form feeds and the like stay in their line.
 
     Raises:
         DataError: a line is not UTF-8, holds a NUL, or is longer than `max_characters`.
     """
     most_bytes = -1 if max_characters is None else 4 * max_characters + 2  # 4: the longest character in UTF-8
-    with opened(path, name) as stream:
+    with opened(path, name, meter) as stream:
         for line, raw in enumerate(iter(lambda: stream.readline(most_bytes), b""), start=1):
             if len(raw) == most_bytes and not raw.endswith(b"\n"):
                 raise DataError(_too_long(f"more than {most_bytes:,} bytes", max_characters), file=name, line=line)
@@ -89,7 +184,7 @@ def read_lines(path: Path, name: str, max_characters: int | None = None) -> Iter
             yield line, text
 
 
-def read_blocks(path: Path, name: str) -> Iterator[str]:
+def read_blocks(path: Path, name: str, meter: Meter | None = None) -> Iterator[str]:
     r"""Yields the text in blocks of about 64k characters, every end of line as "\n".
 
     Raises:
@@ -98,7 +193,7 @@ def read_blocks(path: Path, name: str) -> Iterator[str]:
     none = True
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(), translate=True)
     line, offset = 1, 0  # of the block's first byte: its line, and the bytes before it in that line
-    with opened(path, name) as stream:
+    with opened(path, name, meter) as stream:
         while True:
             block = stream.read(BLOCK_BYTES)
             try:
@@ -119,72 +214,27 @@ def read_blocks(path: Path, name: str) -> Iterator[str]:
         raise DataError("this is empty", file=name)
 
 
-def read_tsv(path: Path, name: str, max_characters: int | None) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line, cells) of the lines that are not blank. Quotes have no meaning here."""
-    for line, text in read_lines(path, name, max_characters):
-        if text.strip():
-            yield line, text.split("\t")
-
-
-def read_csv(path: Path, name: str, delimiter: str, max_characters: int | None) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line where the row starts, cells) of the rows that are not blank.
-
-    Raises:
-        DataError: a quote is not closed, or closed in the middle of a field.
-    """
-    lines = (text + "\n" for _, text in read_lines(path, name, max_characters))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
-    while True:
-        start = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            message = f'not valid CSV ({error}): close every quote, and write " inside a quoted field as ""'
-            raise DataError(message, file=name, line=start) from None
-        if any(cell.strip() for cell in cells):
-            yield start, cells
-
-
-def read_jsonl(path: Path, name: str, max_characters: int | None) -> Iterator[tuple[int, dict[str, object]]]:
-    """Yields (line, object) of the lines that are not blank.
-
-    Raises:
-        DataError: a line is not one JSON object, or holds half of a surrogate pair, which is no text.
-    """
-    for line, text in read_lines(path, name, max_characters):
-        if not text.strip():
-            continue
-        try:
-            item = json.loads(text)
-            if "\\u" in text:
-                json.dumps(item, ensure_ascii=False).encode()
-        except json.JSONDecodeError as error:
-            message = f"not valid JSON at column {error.colno} ({error.msg}): write one object a line"
-            raise DataError(message, file=name, line=line) from None
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"JSON that cannot be used ({error})", file=name, line=line) from None
-        if not isinstance(item, dict):
-            raise DataError(f"write one JSON object a line, not a {type(item).__name__}", file=name, line=line)
-        yield line, item
-
-
 def read_parallel(
-    paths: tuple[Path, Path], names: tuple[str, str], max_characters: int | None
+    paths: tuple[Path, Path],
+    names: tuple[str, str],
+    max_characters: int | None,
+    findings: Findings,
+    meter: Meter | None = None,
 ) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Yields (line, (source, target)) of two parallel files, without the lines that are blank in one of them.
+    """Yields (line, (source, target)) of two parallel files, without the lines that are blank in both of them.
 
     Raises:
         DataError: the files differ in their number of lines; blank lines at the end do not count.
     """
-    sides = [read_lines(path, name, max_characters) for path, name in zip(paths, names, strict=True)]
+    sides = [read_lines(path, name, max_characters, meter) for path, name in zip(paths, names, strict=True)]
     counts = [0, 0]
     for source, target in zip_longest(*sides):
         if source and target:
             counts = [source[0], target[0]]
-            if source[1].strip() and target[1].strip():
+            if source[1].strip() or target[1].strip():
                 yield source[0], (source[1], target[1])
+            else:
+                findings.leave_out("blank lines", ",".join(names), source[0])
         else:
             line, text = source or target
             if text.strip():

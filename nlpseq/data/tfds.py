@@ -43,6 +43,16 @@ def read(spec: str, columns: Sequence[str], part: str, option: ColumnOption) -> 
     return _read_split(spec, builder, split, names)
 
 
+def named_features(spec: str, columns: Sequence[str], part: str, option: ColumnOption) -> tuple[str, ...]:
+    """The features that are the columns.
+
+    Raises:
+        UserError: no such dataset, split or feature, or no network to fetch it.
+    """
+    builder, _ = _open_split(spec, part)
+    return _feature_names(spec, builder.info, columns, option)
+
+
 def has_part(spec: str, part: str, *, labelled: bool) -> bool:
     """Whether there is a split for the part; where it must be `labelled`, one whose labels are not withheld.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nlpseq.config import DataConfig
-from nlpseq.data import sources, tfds
+from nlpseq.data import reader, tfds
 from nlpseq.data.dataset import Dataset, RunningText
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import UserError
@@ -192,7 +192,7 @@ def test_a_sample_keeps_all_translations_of_a_source(write: Write) -> None:
 
 
 def test_a_sample_of_running_text_is_whole_chunks(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr(reader, "CHUNK_CHARACTERS", 100)
     dataset = running(train=write("a.txt", STORY), valid=write("b.txt", STORY.upper()))
     chunks = [record.fields[0] for record in dataset.even_sample("valid", 20)]
     every = texts(dataset, "valid")
@@ -279,7 +279,7 @@ def test_measured_on_a_dataset_with_a_training_split_alone(splits: dict[str, obj
 @pytest.mark.parametrize("fraction", [0.1, 0.33, 0.5])
 @pytest.mark.parametrize("chunk", [7, 100, 1 << 16])
 def test_the_end_of_a_text_is_held_out(fraction: float, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "CHUNK_CHARACTERS", chunk)
+    monkeypatch.setattr(reader, "CHUNK_CHARACTERS", chunk)
     dataset = running(valid_fraction=fraction)
     train, valid = ("".join(texts(dataset, part)) for part in ("train", "valid"))
     assert train + valid == STORY

@@ -1,6 +1,5 @@
 """Reading examples: literal files in, literal records out."""
 
-import codecs
 import csv
 import gzip
 import io
@@ -13,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nlpseq.data import sources
-from nlpseq.data.sources import Record, described, fingerprint, has_part, read_records, read_text
+from nlpseq.data import reader
+from nlpseq.data.reader import Reader
+from nlpseq.data.sources import Record, described, fingerprint, has_part
 from nlpseq.errors import DataError, UserError
+from tests.data.reading import read_records, read_text
 
 TEXT_LABEL = ("text", "label")
 PAIR = ("source", "target")
@@ -53,7 +54,7 @@ def error_of(spec: str, columns: tuple[str, ...] = TEXT_LABEL, **options: str) -
 
 
 def test_tsv_with_a_header_in_another_order(write: Write) -> None:
-    spec = write("a.tsv", 'Label\tid\tReview Text\n1\t7\tso "good"\n0\t8\tbad, \u2028 bad\textra\n')
+    spec = write("a.tsv", 'Label\tid\tReview Text\n1\t7\tso "good"\n0\t8\tbad, \u2028 bad\n')
     assert list(read_records(spec, TEXT_LABEL)) == [
         Record(('so "good"', "1"), "a.tsv", 2),
         Record(("bad, \u2028 bad", "0"), "a.tsv", 3),
@@ -82,9 +83,8 @@ def test_a_pair_of_short_words_is_not_a_header(write: Write) -> None:
     assert fields(write("a.tsv", "No\tSo\nYes\tJa\n"), PAIR) == [("No", "So"), ("Yes", "Ja")]
 
 
-def test_pairs_without_a_header_are_the_first_two_columns(write: Write) -> None:
-    spec = write("a.tsv", "Hi.\tSalut !\tCC-BY 2.0\nRun!\tCours !\n")
-    assert fields(spec, PAIR) == [("Hi.", "Salut !"), ("Run!", "Cours !")]
+def test_two_columns_without_a_header_are_a_pair(write: Write) -> None:
+    assert fields(write("a.tsv", "Hi.\tSalut !\nRun!\tCours !\n"), PAIR) == [("Hi.", "Salut !"), ("Run!", "Cours !")]
 
 
 def test_text_and_label_without_a_header_are_told_apart(write: Write) -> None:
@@ -113,21 +113,21 @@ def test_text_and_label_without_a_header_are_told_apart(write: Write) -> None:
 )
 def test_columns_that_cannot_be_told_apart(write: Write, rows: str) -> None:
     message = error_of(write("a.tsv", rows))
-    assert "--columns text,label " in message
+    assert re.search("--columns (text,label|label,text) ", message)
     assert repr(rows.split("\t")[0]) in message
 
 
 def test_too_many_columns_without_a_header(write: Write) -> None:
     message = error_of(write("a.tsv", "1\tgood\tx\n0\tbad\ty\n"))
     assert message == (
-        "a.tsv: cannot tell which column is 'text' and 'label'; its first row is '1' | 'good' | 'x'. Name the columns "
-        "in their order, for example --columns text,label,- ('-' = ignored), or, if that row is a header, "
-        "--columns text=NAME,label=NAME"
+        "a.tsv: cannot tell which column is 'text' and 'label'; its first row is '1' | 'good' | 'x', its second '0' | "
+        "'bad' | 'y'. Name the columns in their order, for example --columns label,text,- ('-' = ignored), or, if the "
+        "first row is a header, --columns text=NAME,label=NAME"
     )
 
 
 def test_too_few_columns_in_the_first_row(write: Write) -> None:
-    assert "needs a column each for 'text' and 'label', but its first row has 1: 'good'" in error_of(
+    assert "needs a column each for 'text' and 'label', but its rows have 1, the first is 'good'" in error_of(
         write("a.txt", "good\nbad\n")
     )
 
@@ -166,7 +166,8 @@ def test_a_row_that_is_too_short(write: Write) -> None:
     with pytest.raises(DataError) as caught:
         next(records)
     assert str(caught.value) == (
-        "a.tsv, line 3: expected at least 2 columns (text in column 1, label in column 2), found 1: 'bad'"
+        "a.tsv, line 3: 1 cell, and the header has 2 (text is 'text', label is 'label'): 'bad'; is a cell missing, or "
+        "a line broken in two? Complete the row or remove it"
     )
     assert (caught.value.file, caught.value.line) == ("a.tsv", 3)
 
@@ -174,12 +175,6 @@ def test_a_row_that_is_too_short(write: Write) -> None:
 def test_blank_lines_and_rows_without_text_are_left_out(write: Write) -> None:
     spec = write("a.tsv", "\n \ntext\tlabel\n\ngood\t1\n\t0\n\u00a0\t0\n \t \n\u00a0bad\u00a0 \t 0 \n")
     assert list(read_records(spec, TEXT_LABEL)) == [Record(("good", "1"), spec, 5), Record(("bad", "0"), spec, 9)]
-
-
-def test_an_empty_label(write: Write) -> None:
-    assert error_of(write("a.tsv", "text\tlabel\ngood\t1\nbad\t \n")) == (
-        "a.tsv, line 3: the label is empty: fill it in or remove the line"
-    )
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.tsv", ""), ("a.csv", "\n\n"), ("a.tsv.gz", "text\tlabel\n")])
@@ -262,7 +257,6 @@ def test_jsonl_by_languages_and_by_columns(write: Write) -> None:
         ('["a", 1]', "a.jsonl, line 2: write one JSON object a line, not a list"),
         ('{"text": "a", "mark": 1}', "a.jsonl, line 2: no key 'label'; the keys are 'text' | 'mark'"),
         ('{"text": ["a"], "label": 1}', "a.jsonl, line 2: 'text' must be text or a number, not list"),
-        ('{"text": "a", "label": null}', "a.jsonl, line 2: the label is empty"),
         ('{"text": "a\\ud800", "label": 1}', "a.jsonl, line 2: JSON that cannot be used"),
         ('{"text": "a\\u0000", "label": 1}', "a.jsonl, line 2: a field holds a NUL character"),
         ("[" * 60_000, "a.jsonl, line 2: "),
@@ -350,10 +344,27 @@ def test_latin_1_is_refused_with_its_place(write: Write) -> None:
     assert "`zcat a.tsv.gz | iconv -f windows-1252 -t utf-8 | gzip > NEW.gz`" in zipped
 
 
-@pytest.mark.parametrize("mark", [codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
-@pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.txt.gz"])
-def test_utf_16_is_named(write: Write, name: str, mark: bytes) -> None:
-    assert error_of(write(name, mark + b"t\0e\0")).startswith(f"{name}: this is UTF-16, not UTF-8: convert it with `")
+@pytest.mark.parametrize("name", ["a.tsv", "a.tsv.gz"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_utf_16_and_utf_32_with_a_byte_order_mark(write: Write, name: str, encoding: str) -> None:
+    rows = "text\tlabel\n" + "schön 😀\t1\r\n" * 20_000
+    assert fields(write(name, f"\ufeff{rows}".encode(encoding))) == [("schön 😀", "1")] * 20_000
+    assert Reader(TEXT_LABEL).look(name)[0].form.endswith(f"{encoding[:6].upper()} with a byte order mark")
+    assert next(iter(read_text(name))) == "schön 😀\n" * (65_536 // 8)
+
+
+@pytest.mark.parametrize("cut", [1, 3])
+def test_utf_16_that_is_cut_off(write: Write, cut: int) -> None:
+    message = error_of(write("a.tsv", "\ufefftext\tlabel\ngood 😀".encode("utf-16-le")[:-cut]))
+    assert message.startswith("a.tsv: this is no whole utf-16")
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.tsv.gz"])
+def test_carriage_returns_alone_end_lines_where_no_line_feed_does(write: Write, name: str) -> None:
+    spec = write(name, "text\tlabel\r" + "good\t1\r" * 30_000)
+    records = list(read_records(spec, TEXT_LABEL))
+    assert [record.fields for record in records] == [("good", "1")] * 30_000
+    assert records[-1].line == 30_001
 
 
 def test_nul_is_refused(write: Write) -> None:
@@ -495,8 +506,8 @@ def test_text_is_whole_and_in_chunks(write: Write) -> None:
 def test_chunks_of_any_texts(texts: list[list[str]], most: int) -> None:
     """They are all of the text, no longer than allowed, and cut a line only where it is too long."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(sources, "CHUNK_CHARACTERS", most)
-        chunks = list(sources.chunks(texts))
+        monkeypatch.setattr(reader, "CHUNK_CHARACTERS", most)
+        chunks = list(reader.chunks(texts))
     whole = ""
     for text in map("".join, texts):
         whole += ("\n" if whole and not whole.endswith("\n") and text else "") + text
@@ -539,13 +550,22 @@ def test_text_that_is_not_utf_8(write: Write, before: int, bad: bytes) -> None:
 
 # --- everything that can be written reads back --------------------------------------------------------------------
 
-# Cs: surrogates are no text. TAB and line ends would need quotes.
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\t\0"), min_size=1, max_size=30)
-PAIRS = st.lists(st.tuples(*[TEXTS.map(str.strip).filter(bool)] * 2), min_size=1, max_size=8)
+# Cs: surrogates are no text. Cf: what is invisible is cut off at the ends. TAB and line ends would need quotes.
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cf"], exclude_characters="\n\r\t\0"), min_size=1, max_size=30)
+PAIRS = st.lists(
+    st.tuples(*[TEXTS.map(str.strip).filter(lambda text: text not in ("", "NaN", "nan"))] * 2), min_size=1, max_size=8
+)
 
 
 def as_tsv(rows: list[tuple[str, str]]) -> str:
-    return "".join(f"{source}\t{target}\n" for source, target in rows)
+    """Without quotes of its own. A text that is in quotes and has quotes inside is not told from a quoted cell."""
+    return "".join(f"{source}\t{target}\n".replace('"', "'") for source, target in rows)
+
+
+def as_quoted_tsv(rows: list[tuple[str, str]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter="\t", lineterminator="\n").writerows(rows)
+    return out.getvalue()
 
 
 def as_csv(rows: list[tuple[str, str]]) -> str:
@@ -559,7 +579,9 @@ def as_jsonl(rows: list[tuple[str, str]]) -> str:
     return "".join(json.dumps(dict(zip(keys, row, strict=True)), ensure_ascii=False) + "\n" for row in rows[1:])
 
 
-@pytest.mark.parametrize(("extension", "form"), [(".tsv", as_tsv), (".csv", as_csv), (".jsonl", as_jsonl)])
+@pytest.mark.parametrize(
+    ("extension", "form"), [(".tsv", as_tsv), (".tsv", as_quoted_tsv), (".csv", as_csv), (".jsonl", as_jsonl)]
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(rows=PAIRS, gz=st.booleans(), bom=st.booleans(), crlf=st.booleans())
 def test_records_read_back_as_written(
@@ -575,7 +597,9 @@ def test_records_read_back_as_written(
     data = (text.replace("\n", "\r\n") if crlf else text).encode()
     path = tmp_path / f"a{extension}{'.gz' if gz else ''}"
     path.write_bytes(gzip.compress(data) if gz else data)
-    assert fields(str(path), PAIR) == rows
+    without = form is as_tsv
+    expected = [tuple(cell.replace('"', "'") if without else cell for cell in row) for row in rows]
+    assert fields(str(path), PAIR) == expected
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)

@@ -18,8 +18,9 @@ from nlpseq.config import DataConfig
 from nlpseq.data import tfds as tfds_source
 from nlpseq.data.columns import ColumnOption
 from nlpseq.data.dataset import Dataset
-from nlpseq.data.sources import Part, Record, described, fingerprint, has_part, read_records, read_text
+from nlpseq.data.sources import Part, Record, described, fingerprint, has_part
 from nlpseq.errors import DataError, MachineError, MissingExtraError, UserError
+from tests.data.reading import read_records, read_text
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
