@@ -180,12 +180,13 @@ def select_columns(
     rows, width, positions = table.rows, places.width, places.positions
     full = max(len(table.head[0][1]), width)  # with the cells at the end that are empty in every row
     header = [folded(cell) for cell in places.header]
+    longest = 2 * max(map(len, places.header), default=-1)
     if header:
         next(rows)
     for line, cells in rows:
         if len(cells) != width and (len(cells) != full or any(map(str.strip, cells[width:]))):
             raise DataError(_misfit(cells, places, wanted, table), file=file, line=line)
-        if header and folded(cells[positions[0]]) in header:
+        if len(cells[positions[0]]) <= longest and folded(cells[positions[0]]) in header:
             here = [folded(cell) for cell in cells[:width]]
             if here == header:
                 findings.leave_out("the header again", file, line)

@@ -143,6 +143,8 @@ def _text(value: object, key: str, file: str, line: int) -> str:
         case None:
             return ""
         case str():
+            if "\0" in value:
+                raise DataError(f"'{key}' holds a NUL character, which is no text: remove it", file=file, line=line)
             return value
         case bool():
             return str(value).lower()

@@ -265,23 +265,22 @@ def _records(
     label_at = columns.index("label") if "label" in columns else None
     none = True
     for line, cells in rows:
-        fields = [_stripped(cell) for cell in cells]
-        if any("\0" in field for field in fields):
-            raise DataError("a field holds a NUL character, which is no text: remove it", file=name, line=line)
+        fields = tuple(map(_stripped, cells))
         if label_at is not None:
             written = cells[label_at].strip(" \t\r\n")
             if written not in labels:
                 labels[written] = "" if written in NO_VALUES else clean_label(written)
-            if labels[written] != written:
-                fields[label_at] = labels[written]
-                if labels[written]:
+            label = labels[written]
+            if label != written:
+                fields = (*fields[:label_at], label, *fields[label_at + 1 :])
+                if label:
                     findings.mend("labels without their invisible characters", name, line)
-        empty = [column for column, field in zip(columns, fields, strict=True) if not field or field in NOT_NUMBERS]
-        if empty:
-            findings.leave_out(f"no {' and no '.join(empty)}", name, line)
-        else:
+        if all(fields) and NOT_NUMBERS.isdisjoint(fields):
             none = False
-            yield Record(tuple(fields), name, line)
+            yield Record(fields, name, line)
+        else:
+            empty = [column for column, field in zip(columns, fields, strict=True) if not field or field in NOT_NUMBERS]
+            findings.leave_out(f"no {' and no '.join(empty)}", name, line)
     if none:
         raise DataError(_nothing(findings), file=name)
 
@@ -294,6 +293,8 @@ def _nothing(findings: Findings) -> str:
 def _stripped(field: str) -> str:
     """Without spaces and invisible characters around it."""
     field = field.strip()
+    if field.isascii():
+        return field
     while field and (is_invisible(field[0]) or is_invisible(field[-1])):
         field = field[is_invisible(field[0]) : len(field) - is_invisible(field[-1])].strip()
     return field

@@ -276,6 +276,8 @@ def _as_text(value: Any, feature: Any) -> str:
             raise ValueError("the labels are withheld (they are -1): choose data with labels")
         return str(feature.int2str(int(value)))
     if isinstance(value, bytes):
+        if b"\0" in value:
+            raise ValueError("a text holds a NUL character, which is no text")
         return value.decode()
     if isinstance(value, np.bool_):
         return str(value).lower()

@@ -258,7 +258,7 @@ def test_jsonl_by_languages_and_by_columns(write: Write) -> None:
         ('{"text": "a", "mark": 1}', "a.jsonl, line 2: no key 'label'; the keys are 'text' | 'mark'"),
         ('{"text": ["a"], "label": 1}', "a.jsonl, line 2: 'text' must be text or a number, not list"),
         ('{"text": "a\\ud800", "label": 1}', "a.jsonl, line 2: JSON that cannot be used"),
-        ('{"text": "a\\u0000", "label": 1}', "a.jsonl, line 2: a field holds a NUL character"),
+        ('{"text": "a\\u0000", "label": 1}', "a.jsonl, line 2: 'text' holds a NUL character"),
         ("[" * 60_000, "a.jsonl, line 2: "),
     ],
 )
