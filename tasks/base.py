@@ -7,6 +7,7 @@ it, turns it into a program, asks it questions and scores the answers. Everythin
 from __future__ import annotations
 
 import abc
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -15,9 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 from nlpseq import config as configuration
+from nlpseq.cores import available_cores
 from nlpseq.data.batches import Batch, bucketed_batches
 from nlpseq.data.cache import Corpus, cached_corpus
 from nlpseq.data.dataset import Dataset
+from nlpseq.data.meter import Watch
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import UserError
 from nlpseq.layers.cross_entropy import cross_entropy
@@ -26,6 +29,7 @@ from nlpseq.programs.program import Program
 from nlpseq.programs.running import RunningProgram
 from nlpseq.runtime.predictor import Predictor, predictor_for
 from nlpseq.runtime.questions import Answer, Question
+from nlpseq.runtime.streaming import ordered_map
 from nlpseq.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ Track = Callable[[Sequence[Any], str], Iterable[Any]]  # shows how far a loop ov
 _STEPS_OF_AN_EPOCH = 200
 _FEWEST_TOKENS, _MOST_TOKENS = 256, 2048
 _ASKED_AT_ONCE = 512  # questions, between two looks at the bar
+_ENCODED_AT_ONCE = 2048  # examples
 
 
 @dataclass(frozen=True)
@@ -198,10 +203,12 @@ class Task(abc.ABC, Generic[Config]):
         """
 
     @abc.abstractmethod
-    def encode(self, example: Record, vocabulary: Vocabulary, notes: dict[str, int]) -> Sequence[Sequence[int]] | None:
-        """Returns the ids of each sequence; 0 is padding, so that classes begin at 1.
+    def encode(
+        self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
+    ) -> Iterable[Sequence[Sequence[int]] | None]:
+        """Returns for each example the ids of each sequence; 0 is padding, so that classes begin at 1.
 
-        None leaves an example out. What is cut or left out is counted in notes.
+        None leaves an example out. What is cut or left out is counted in notes. Several threads call this at once.
         """
 
     @abc.abstractmethod
@@ -297,17 +304,24 @@ class Task(abc.ABC, Generic[Config]):
             config = configuration.assign(config, name, value)
         return type(self)(config)
 
-    def corpus(self, vocabulary: Vocabulary, part: Part) -> Corpus:
-        """The part's ids, from the cache on disk or encoded into it.
+    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None) -> Corpus:
+        """The part's ids, from the cache on disk or encoded into it by all cores.
 
         Raises:
             UserError: the part has no example.
         """
 
+        def encoded(examples: list[Record]) -> tuple[list[Sequence[Sequence[int]] | None], dict[str, int]]:
+            counted: dict[str, int] = {}
+            return list(self.encode(examples, vocabulary, counted)), counted
+
         def encode(notes: dict[str, int]) -> Iterator[Sequence[Sequence[int]]]:
-            for example in self.dataset.examples(part):
-                if (ids := self.encode(example, vocabulary, notes)) is not None:
-                    yield ids
+            examples = self.dataset.examples(part, watch)
+            chunks = iter(lambda: list(itertools.islice(examples, _ENCODED_AT_ONCE)), [])
+            for several, counted in ordered_map(encoded, chunks, available_cores()):
+                yield from (ids for ids in several if ids is not None)
+                for what, count in counted.items():
+                    notes[what] = notes.get(what, 0) + count
 
         largest = max([tokenizer.vocabulary_size for tokenizer in vocabulary.tokenizers.values()])
         key = (self.facts.name, self.dataset.content_key(part), vocabulary.digest())

@@ -20,6 +20,7 @@ from nlpseq.data import samples
 from nlpseq.data.batches import Batch, padded_batches, stream_batches
 from nlpseq.data.cache import Corpus
 from nlpseq.data.dataset import RunningText
+from nlpseq.data.meter import Watch
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import DataError, UserError
 from nlpseq.layers.cross_entropy import cross_entropy
@@ -113,11 +114,13 @@ class CharacterLanguageModelling(Task[Config]):
         size = max(config.vocabulary_size, _FEWEST_PIECES)
         return Prepared(Vocabulary({"text": SentencePiece.train(texts, size)}))
 
-    def encode(self, example: Record, vocabulary: Vocabulary, notes: dict[str, int]) -> Sequence[Sequence[int]] | None:
-        return [_ids(example.fields[0], vocabulary.tokenizers["text"])]
+    def encode(
+        self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
+    ) -> Iterable[Sequence[Sequence[int]]]:
+        return ([_ids(example.fields[0], vocabulary.tokenizers["text"])] for example in examples)
 
-    def corpus(self, vocabulary: Vocabulary, part: Part) -> Corpus:
-        corpus = super().corpus(vocabulary, part)
+    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None) -> Corpus:
+        corpus = super().corpus(vocabulary, part, watch)
         rows, length = self._rows(), self.config.training.length
         if part == "train" and corpus.ids[0] < 2 * rows:  # an epoch begins up to a quarter of the text late
             raise DataError(
@@ -261,5 +264,5 @@ def _ids(text: str, tokenizer: Tokenizer) -> list[int]:
     """Ids of a running text. SentencePiece knows no line breaks: there EOS stands for one."""
     if isinstance(tokenizer, Characters):
         return tokenizer.encode(text)
-    first, *others = text.split("\n")
-    return [*tokenizer.encode(first), *(index for line in others for index in (EOS, *tokenizer.encode(line)))]
+    first, *others = tokenizer.encode_all(text.split("\n"))
+    return [*first, *(index for line in others for index in (EOS, *line))]

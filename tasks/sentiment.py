@@ -28,7 +28,6 @@ from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, 
 from nlpseq.text.tokenizers import PAD, SentencePiece, Tokenizer
 from nlpseq.text.vocabulary import Vocabulary
 
-_MOST_LABELS = 1000
 _CLASSIFIED_TOKENS = 16_384  # padded pieces classified in one call
 _SHOWN_LABELS = 20
 
@@ -127,13 +126,6 @@ class SentimentClassification(Task[Config]):
         def texts() -> Iterator[str]:
             for example in examples:
                 labels.setdefault(example.fields[1])
-                if len(labels) > _MOST_LABELS:
-                    raise DataError(
-                        f"the {_MOST_LABELS + 1}th different label, '{example.fields[1][:40]}': is this the label's "
-                        "column? Name the columns with --columns",
-                        file=example.file,
-                        line=example.line,
-                    )
                 yield example.fields[0]
 
         if base is None:
@@ -150,21 +142,23 @@ class SentimentClassification(Task[Config]):
             raise DataError(f"has {only}: a classifier needs at least two labels", file=self.config.data.train)
         return Prepared(Vocabulary({"text": pieces}, tuple(sorted(labels))))
 
-    def encode(self, example: Record, vocabulary: Vocabulary, notes: dict[str, int]) -> Sequence[Sequence[int]] | None:
-        text, label = example.fields
-        if label not in vocabulary.labels:
-            raise DataError(
-                f"the label '{label}' does not occur in the training part, which has {_listed(vocabulary.labels)}",
-                file=example.file,
-                line=example.line,
-            )
-        ids = vocabulary.tokenizers["text"].encode(text)
+    def encode(
+        self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
+    ) -> Iterable[Sequence[Sequence[int]]]:
+        classes = {label: 1 + place for place, label in enumerate(vocabulary.labels)}  # 0 is padding
         limit = self.config.data.max_length
-        if len(ids) > limit:
-            what = f"texts longer than {limit} pieces (data.max_length): only the beginning and the end were read"
-            notes[what] = notes.get(what, 0) + 1
-        # 0 is padding, so that classes begin at 1 on disk.
-        return fitting(ids, limit), [1 + vocabulary.labels.index(label)]
+        texts = vocabulary.tokenizers["text"].encode_all([example.fields[0] for example in examples])
+        for example, ids in zip(examples, texts, strict=True):
+            if (label := example.fields[1]) not in classes:
+                raise DataError(
+                    f"the label '{label}' does not occur in the training part, which has {_listed(vocabulary.labels)}",
+                    file=example.file,
+                    line=example.line,
+                )
+            if len(ids) > limit:
+                what = f"texts longer than {limit} pieces (data.max_length): only the beginning and the end were read"
+                notes[what] = notes.get(what, 0) + 1
+            yield fitting(ids, limit), [classes[label]]
 
     def network(self, vocabulary: Vocabulary) -> RecurrentClassifier:
         model = RecurrentClassifier(

@@ -144,14 +144,19 @@ class TranslationTask(Task[Config]):
         kept = list(pairs)
         return Vocabulary({"source": learn(pair[0] for pair in kept), "target": learn(pair[1] for pair in kept)})
 
-    def encode(self, example: Record, vocabulary: Vocabulary, notes: dict[str, int]) -> Sequence[Sequence[int]] | None:
-        source = [*vocabulary.tokenizers["source"].encode(example.fields[0]), EOS]
-        target = [*vocabulary.tokenizers["target"].encode(example.fields[1]), EOS]
-        if max(len(source), len(target)) > self.config.data.max_length:
-            what = f"pairs longer than {self.config.data.max_length} pieces (data.max_length) left out"
-            notes[what] = notes.get(what, 0) + 1
-            return None
-        return source, target
+    def encode(
+        self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
+    ) -> Iterable[Sequence[Sequence[int]] | None]:
+        sources = vocabulary.tokenizers["source"].encode_all([example.fields[0] for example in examples])
+        targets = vocabulary.tokenizers["target"].encode_all([example.fields[1] for example in examples])
+        longest = self.config.data.max_length
+        for source, target in zip(sources, targets, strict=True):
+            if max(len(source), len(target)) < longest:
+                yield [*source, EOS], [*target, EOS]
+            else:
+                what = f"pairs longer than {longest} pieces (data.max_length) left out"
+                notes[what] = notes.get(what, 0) + 1
+                yield None
 
     def network(self, vocabulary: Vocabulary) -> EncoderDecoder:
         source, target = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"]

@@ -26,7 +26,7 @@ import numpy as np
 
 from nlpseq.errors import MachineError, UserError
 
-_FORMAT = 2
+_FORMAT = 3
 _FLUSH_IDS = 1 << 20
 _CHECKED_IDS = 1 << 22  # at once
 _MOST_FACTS_BYTES = 1 << 20  # of corpus.json

@@ -301,7 +301,9 @@ def _proposed(rows: list[list[str]], wanted: Sequence[str]) -> str:
         others = [at for at in range(width) if at != longest] or [longest]
         chosen = [longest, min(others, key=lambda at: (len(set(columns[at])) == 1, len(set(columns[at]))))]
     elif tuple(wanted) == ("source", "target") and len(texts) > 1:
-        chosen = list(max(combinations(texts, 2), key=lambda pair: _likeness(columns[pair[0]], columns[pair[1]])))
+        pairs = [(one, other) for one, other in combinations(texts, 2)]
+        likeness = [_likeness(columns[one], columns[other]) for one, other in pairs]
+        chosen = list(pairs[likeness.index(max(likeness))])
     else:
         chosen = [longest]
     names = ["-"] * width
@@ -312,9 +314,9 @@ def _proposed(rows: list[list[str]], wanted: Sequence[str]) -> str:
 
 def _likeness(one: Sequence[str], other: Sequence[str]) -> float:
     """How much the lengths of two columns go together: those of translations do."""
-    pairs = list(zip(map(len, one), map(len, other), strict=False))
+    rows = min(len(one), len(other))
     try:
-        return correlation([length for length, _ in pairs], [length for _, length in pairs])
+        return correlation([len(text) for text in one[:rows]], [len(text) for text in other[:rows]])
     except StatisticsError:  # too few rows, or all of one length
         return -1.0
 

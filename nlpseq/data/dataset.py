@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nlpseq.data import reader, sources
 from nlpseq.data.findings import Findings
-from nlpseq.data.meter import Meter
+from nlpseq.data.meter import Meter, Watch
 from nlpseq.data.reader import Reader
 from nlpseq.data.sources import Part, Record, Rows, printable
 from nlpseq.data.summary import Summary
@@ -151,21 +151,21 @@ class Dataset:
         self._splits: dict[tuple[str, Part], bool] = {}
         self._surveys: dict[_Origin, _Survey] = {}
 
-    def examples(self, part: Part, meter: Meter | None = None) -> Iterator[Record]:
+    def examples(self, part: Part, watch: Watch | None = None) -> Iterator[Record]:
         """Yields the examples of a part lazily; none where there is no such part.
 
         Args:
             part: which.
-            meter: is told how far the pass is.
+            watch: shows how far the pass is.
 
         Raises:
             UserError: the data cannot be had, or lacks the part that it was named for.
             DataError: a line that cannot be used, with its file and number.
         """
         origin = self._origin(part)
-        return iter(()) if origin is None else self._examples(origin, meter)
+        return iter(()) if origin is None else _watched(watch, lambda meter: self._examples(origin, meter))
 
-    def summary(self, meter: Meter | None = None) -> Summary:
+    def summary(self, watch: Watch | None = None) -> Summary:
         """What the training data is, before a part is split off; read once, kept after that.
 
         Raises:
@@ -173,7 +173,7 @@ class Dataset:
         """
         origin = self._origin("train")
         assert origin is not None
-        return self._survey(origin, meter).summary
+        return self._survey(origin, watch).summary
 
     def has_part(self, part: Part) -> bool:
         """Whether there is such a part. A test part is a SPEC of its own or the corpus' own split."""
@@ -287,13 +287,13 @@ class Dataset:
         """Whether a text's hash says so."""
         return _hash(record.fields[0].strip()) < self.config.valid_fraction
 
-    def _survey(self, origin: _Origin, meter: Meter | None = None) -> _Survey:
+    def _survey(self, origin: _Origin, watch: Watch | None = None) -> _Survey:
         """A pass over all of the data that a part is split off from, or that is the training part."""
         key = dataclasses.replace(origin, held_out=False)
         if key not in self._surveys:
             findings = Findings()
             survey = _Survey(Summary(self.columns, self._reader.look(origin.spec, origin.split), findings))
-            for record in self._read(origin, meter, findings):
+            for record in _watched(watch, lambda meter: self._read(origin, meter, findings)):
                 survey.add(record, origin.divided and self._is_held_out(record))
             survey.end(divided=origin.divided)
             self._surveys[key] = survey
@@ -316,12 +316,12 @@ class RunningText(Dataset):
     def _records(self, origin: _Origin, meter: Meter | None, findings: Findings | None) -> Iterator[Record]:
         return _numbered(self._reader.text(origin.spec, origin.split, meter), origin.spec)
 
-    def summary(self, meter: Meter | None = None) -> Summary:
+    def summary(self, watch: Watch | None = None) -> Summary:
         """What the text is: its lines are the records."""
         origin = self._origin("train")
         assert origin is not None
         summary = Summary(self.columns, self._reader.look(origin.spec, origin.split))
-        for chunk in self._read(origin, meter):
+        for chunk in _watched(watch, lambda meter: self._read(origin, meter)):
             for number, line in enumerate(chunk.fields[0].split("\n"), start=1):
                 if line.strip():
                     summary.add(dataclasses.replace(chunk, fields=(line,), line=number))
@@ -344,6 +344,12 @@ class RunningText(Dataset):
     def _joined(self, several: list[Iterator[Record]], spec: str) -> Iterator[Record]:
         texts = [(record.fields[0] for record in records) for records in several]
         return _numbered(reader.chunks(texts), spec)
+
+
+def _watched(watch: Watch | None, read: Callable[[Meter], Iterator[Record]]) -> Iterator[Record]:
+    """The records that `read` yields, watched."""
+    meter = Meter()
+    return read(meter) if watch is None else watch(read(meter), meter)
 
 
 def _numbered(texts: Iterable[str], spec: str) -> Iterator[Record]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass
@@ -28,3 +30,6 @@ class Meter:
     def share(self) -> float | None:
         """The part of the bytes that have been read, from 0 to 1; None where nobody knows how many there are."""
         return min(1.0, self.done / self.total) if self.total else None
+
+
+Watch = Callable[[Iterator[Any], Meter], Iterator[Any]]  # shows how far a pass is while its items go through

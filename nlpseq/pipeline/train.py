@@ -104,18 +104,22 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
         _check_free(folder, request.overwrite)
         task = task_type(request.config)
         task = task.with_settings({"training.replicas": task.config.training.replicas or available_cores()})
-    display.say("reading the data")
+    summary = task.dataset.summary(display.reading("reading"))
+    for line in summary.lines():
+        display.say(line)
     base = None
     if source := task.config.training.init_from:
         other = model_folder.find(source)
         if other.required_keras_file().parent.resolve() == folder.resolve():
             raise UserError(f"--init-from {source}: this is the folder to be overwritten: choose another with --output")
         base = Vocabulary.load(other.path)
-    prepared = task.prepare(task.dataset.examples("train"), base)
+    learning = display.reading("learning the vocabulary", after="all is read, now the vocabulary is learnt from it")
+    prepared = task.prepare(task.dataset.examples("train", learning), base)
     task = task.with_settings(prepared.settings)
     for part in ("train", "valid", "test"):
         if task.dataset.has_part(part):
-            task.corpus(prepared.vocabulary, part)  # bad data shows before anything of an older model is touched
+            # Bad data shows before anything of an older model is touched.
+            task.corpus(prepared.vocabulary, part, display.reading(f"encoding {part}"))
     return task, prepared.vocabulary, lambda: _begin(folder, task, prepared.vocabulary, request.resume)
 
 

@@ -11,10 +11,12 @@ import abc
 import hashlib
 import io
 import json
+import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, ClassVar
 
 from nlpseq.atomic_files import write_bytes
@@ -38,6 +40,10 @@ class Tokenizer(abc.ABC):
     @abc.abstractmethod
     def encode(self, text: str) -> list[int]:
         """Returns the ids of the text, all >= 4."""
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Returns the ids of each text; faster than one by one where the tokenizer's library has a way."""
+        return [self.encode(text) for text in texts]
 
     @abc.abstractmethod
     def decode(self, ids: Sequence[int]) -> str:
@@ -171,9 +177,11 @@ class SentencePiece(Tokenizer):
         """
         library = _sentencepiece()
         model = io.BytesIO()
+        sentences = _training_sentences(texts)
         try:
-            library.SentencePieceTrainer.train(
-                sentence_iterator=iter(_training_sentences(texts)),
+            _interruptible(
+                library.SentencePieceTrainer.train,
+                sentence_iterator=iter(sentences),
                 model_writer=model,
                 model_type="unigram",
                 vocab_size=vocabulary_size,
@@ -199,6 +207,9 @@ class SentencePiece(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         return self._processor.encode(without_surrogates(text))
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        return self._processor.encode([without_surrogates(text) for text in texts], num_threads=1)
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._processor.decode([int(index) for index in ids if index != UNKNOWN])
@@ -274,6 +285,23 @@ def _cut_at_spaces(text: str) -> Iterator[str]:
 
 def _is_character(value: object) -> bool:
     return isinstance(value, str) and len(value) == 1 and value == without_surrogates(value)
+
+
+def _interruptible(function: Callable[..., Any], **arguments: Any) -> None:
+    """Calls a function that does not hear of signals, in a thread, so that an interrupt ends the waiting for it."""
+    outcome: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            function(**arguments)
+        except BaseException as error:
+            outcome.put(error)
+        else:
+            outcome.put(None)
+
+    threading.Thread(target=run, daemon=True).start()
+    if (error := outcome.get()) is not None:
+        raise error
 
 
 def _sentencepiece() -> Any:

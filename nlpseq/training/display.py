@@ -7,9 +7,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
+from nlpseq.data.meter import Meter, Watch
+
 Item = TypeVar("Item")
 
 _LINE_SECONDS = 30.0
+_LOOK_ITEMS = 512  # between two looks at the clock
 
 
 class Display(Protocol):
@@ -20,6 +23,7 @@ class Display(Protocol):
     def end(self, line: str) -> None: ...
     def say(self, line: str) -> None: ...
     def track(self, items: Sequence[Item], label: str) -> Iterable[Item]: ...
+    def reading(self, label: str, after: str = "") -> Watch: ...
 
 
 class TerminalDisplay:
@@ -58,6 +62,23 @@ class TerminalDisplay:
         form = "{desc} |{bar}| {percentage:3.0f}% {remaining} left"
         return tqdm(items, desc=label, leave=False, bar_format=form, ncols=100, file=sys.stderr)
 
+    def reading(self, label: str, after: str = "") -> Watch:
+        """Shows a bar while items go through; `after` stands there until the next line comes."""
+
+        def watch(items: Iterator[Any], meter: Meter) -> Iterator[Any]:
+            from tqdm import tqdm
+
+            form = "{desc} |{bar}| {percentage:3.0f}% {remaining} left"
+            with tqdm(desc=label, total=1.0, leave=False, bar_format=form, ncols=100, file=sys.stderr) as bar:
+                for number, item in enumerate(items):
+                    if number % _LOOK_ITEMS == 0:
+                        bar.update(min(1.0, meter.share() or 0.0) - bar.n)
+                    yield item
+            if after:
+                self.say(after)
+
+        return watch
+
 
 class LineDisplay:
     """A line from time to time, on stderr."""
@@ -89,6 +110,26 @@ class LineDisplay:
                 self._last = time.monotonic()
                 self.say(f"{label} {100 * index / len(items):3.0f}%")
             yield item
+
+    def reading(self, label: str, after: str = "") -> Watch:
+        """Says from time to time how far it is while items go through, and `after` if that took long."""
+
+        def watch(items: Iterator[Any], meter: Meter) -> Iterator[Any]:
+            started = self._last = time.monotonic()
+            for number, item in enumerate(items):
+                if number % _LOOK_ITEMS == 0 and time.monotonic() - self._last >= _LINE_SECONDS:
+                    self._last = time.monotonic()
+                    share = meter.share()
+                    how_far = f"{number:,} read"
+                    if share:
+                        left_s = (self._last - started) * (1 - share) / share
+                        how_far = f"{100 * share:3.0f}%, {duration(left_s)} left"
+                    self.say(f"{label} {how_far}")
+                yield item
+            if after and time.monotonic() - started >= _LINE_SECONDS:
+                self.say(after)
+
+        return watch
 
 
 class Speed:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nlpseq.data.meter import Watch
 from nlpseq.pipeline import train as pipeline
 from nlpseq.pipeline.train import Request
 from nlpseq.training import checkpoints
@@ -33,6 +34,9 @@ class Silent:
 
     def say(self, line: str) -> None:
         self.lines.append(line)
+
+    def reading(self, label: str, after: str = "") -> Watch:
+        return lambda items, meter: items
 
     def track(self, items: Sequence[Any], label: str) -> Iterable[Any]:
         return items

@@ -228,8 +228,7 @@ def test_line_breaks_of_a_text_over_pieces(tmp_path: Path) -> None:
     tokenizer = vocabulary.tokenizers["text"]
 
     def encode(text: str) -> list[int]:
-        ids = task.encode(Record((text,), "x", 1), vocabulary, {})
-        assert ids is not None
+        (ids,) = task.encode([Record((text,), "x", 1)], vocabulary, {})
         return list(ids[0])
 
     assert encode("The old cat") == tokenizer.encode("The old cat")
@@ -301,8 +300,7 @@ def test_long_texts_keep_their_beginning_and_their_end(tmp_path: Path) -> None:
     text = "a good film and a bad book and a great meal"
     ids = vocabulary.tokenizers["text"].encode(text)
     notes: dict[str, int] = {}
-    cut = task.encode(Record((text, "+"), "x", 1), vocabulary, notes)
-    assert cut is not None
+    (cut,) = task.encode([Record((text, "+"), "x", 1)], vocabulary, notes)
     assert list(cut[0]) == ids[:2] + ids[-6:]
     assert list(notes.values()) == [1]
 

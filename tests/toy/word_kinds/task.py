@@ -83,7 +83,12 @@ class WordKinds(Task[Config]):
         tags = sorted({tag for example in examples for tag in example.fields[1].split()})
         return Prepared(Vocabulary({"text": Characters(())}, tuple(tags)))  # without characters: ids of bytes
 
-    def encode(self, example: Record, vocabulary: Vocabulary, notes: dict[str, int]) -> Sequence[Sequence[int]] | None:
+    def encode(
+        self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
+    ) -> Iterable[Sequence[Sequence[int]]]:
+        return [self._encoded(example, vocabulary) for example in examples]
+
+    def _encoded(self, example: Record, vocabulary: Vocabulary) -> Sequence[Sequence[int]]:
         text, tags = spaced(example.fields[0]), example.fields[1].split()
         if len(tags) != len(text.split()) or not set(tags) <= set(vocabulary.labels):
             message = f"give each word one tag of {', '.join(vocabulary.labels)}"
