@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nlpseq import config as configuration
-from nlpseq.errors import UserError
+from nlpseq.errors import UserError, command
+from nlpseq.folder_lock import LOCK
 from nlpseq.runtime import metadata
 from nlpseq.runtime.metadata import Metadata
 
@@ -23,9 +24,10 @@ CONFIG, VOCABULARY, CARD, METRICS, HISTORY = (
 )
 KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL = "model.keras", "model.tflite", "saved_model"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.npz", "best.npz"
-CURVES, PICTURES = "curves.png", "pictures"
+CURVES, PICTURES, DATA = "curves.png", "pictures", "data.json"
 OURS = frozenset({
-    CONFIG, VOCABULARY, CARD, METRICS, HISTORY, KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL, CHECKPOINTS, CURVES, PICTURES
+    CONFIG, VOCABULARY, CARD, METRICS, HISTORY, KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL, CHECKPOINTS, CURVES, PICTURES,
+    DATA, LOCK,
 })  # fmt: skip
 
 LOCAL_MODELS = Path("saved_models")
@@ -123,7 +125,8 @@ def find(name: str) -> FoundModel:
         if (path / CONFIG).is_file() and has_model:
             raise UserError(f"{path / CONFIG}: damaged: copy the model folder again, or train it again")
         if (path / CONFIG).is_file():
-            raise UserError(f"{path}: training has not finished here: nlpseq train-task … --output {path} --resume")
+            task = configuration.named_task(path / CONFIG) or "TASK"
+            raise UserError(f"{path}: training has not finished here: {resuming(task, path)} goes on")
         if (path / EXPORTED_FILE).is_file():
             raise UserError(f"{path}: {CONFIG} is missing: give the file itself, {path / EXPORTED_FILE}")
         if path.is_dir() and any(path.iterdir()) and path != Path(name):
@@ -143,6 +146,11 @@ def find(name: str) -> FoundModel:
         f"models here: {', '.join(names)}" if names else "there is no model here yet: train one with nlpseq train-task"
     )
     raise UserError(f"there is no model '{name}'{hint}; {have}")
+
+
+def resuming(task: str, folder: Path) -> str:
+    """The command that goes on with a run."""
+    return command("train-task", task, "--output", folder, "--resume")
 
 
 def read_config(config_type: type[configuration.Config], folder: Path) -> configuration.Config:

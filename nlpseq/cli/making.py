@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
+import signal
 import sys
 from pathlib import Path
 
 import click
 
 from nlpseq.cli.main import INTERRUPTED, fail, main, plain
-from nlpseq.errors import UserError
+from nlpseq.errors import UserError, command
 from nlpseq.quiet import say
 
 
@@ -97,7 +99,7 @@ def train_task(
         click.echo(configuration.to_toml(config, task), nl=False)
         return
 
-    from nlpseq.model_folder import CARD, CONFIG
+    from nlpseq.model_folder import CARD, CONFIG, resuming
     from nlpseq.pipeline.card import shown_name
     from nlpseq.pipeline.train import Request, default_folder, train
     from nlpseq.training.display import display
@@ -106,12 +108,13 @@ def train_task(
     folder = output or default_folder(task, config.data.train)
     if config.data.train == "sample" and not resume:
         say(f"training on the bundled sample; for your own data: nlpseq train-task {task} --data {facts.card.own_data}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops us wants what Ctrl-C does
     try:
         metrics = train(Request(task, config, folder, resume, overwrite), display())
     except (Interrupted, KeyboardInterrupt) as stop:
         if isinstance(stop, KeyboardInterrupt) and ((folder / CARD).exists() or not (folder / CONFIG).exists()):
             raise  # before the run began
-        say(f"\ninterrupted; go on with: nlpseq train-task {task} --output {shlex.quote(str(folder))} --resume")
+        say(f"\ninterrupted; go on with: {resuming(task, folder)}")
         sys.exit(INTERRUPTED)
     except DivergedError as error:
         fail(error, 1)
@@ -195,25 +198,27 @@ def export(
     import_tensorflow()
     from nlpseq.export import saved_model
     from nlpseq.export.inspection import ExportError
+    from nlpseq.folder_lock import locked
     from nlpseq.pipeline.export import export_tflite, note_export
     from nlpseq.pipeline.loading import load_trained, with_decoding
     from nlpseq.training.display import display
 
-    if form == "saved-model":
-        saved_model.check_place(target)
-    trained = with_decoding(load_trained(found), overrides)
-    if form == "saved-model":
-        saved_model.write(trained.program(), target)
-        click.echo(f"{target}")
-        return
-    try:
-        proof = export_tflite(
-            trained, target, quantize or "int8", display(), tolerance=tolerance, most_questions=examples
-        )
-    except ExportError as error:
-        fail(f"not exported: {error}", 1)
-    if output is None:
-        note_export(trained, found.path, proof)
+    with locked(found.path) if output is None else contextlib.nullcontext():
+        if form == "saved-model":
+            saved_model.check_place(target)
+        trained = with_decoding(load_trained(found), overrides)
+        if form == "saved-model":
+            saved_model.write(trained.program(), target)
+            click.echo(f"{target}")
+            return
+        try:
+            proof = export_tflite(
+                trained, target, quantize or "int8", display(), tolerance=tolerance, most_questions=examples
+            )
+        except ExportError as error:
+            fail(f"not exported: {error}", 1)
+        if output is None:
+            note_export(trained, found.path, proof)
     quality = ", ".join(f"{kind} {value:.4f}" for kind, value in proof["quality"].items())
     say(f"{proof['metric']} on {proof['examples']:,} questions of the validation part: {quality}")
     for kind, differences in proof["differences_from_keras"].items():
@@ -234,7 +239,7 @@ def verify(model: str) -> None:
 
     found = model_folder.find(model)
     if found.exported_file is None:
-        raise UserError(f"'{found.name}' has no exported file: nlpseq export {found.path} makes it")
+        raise UserError(f"'{found.name}' has no exported file: {command('export', found.path)} makes it")
     results = []
     for result in replay(ExportedFile(found.exported_file)):
         click.echo(f"{'FAIL' if result.differences else 'ok  '} {one_line(result.example)}")

@@ -199,11 +199,22 @@ class Dataset:
         origin = self._origin(part)
         if origin is None:
             return (part,)
+        settings = sorted(item for item in dataclasses.asdict(self.config).items() if item[0] not in _NOT_IN_KEY)
+        return (self.fingerprint(part), origin.split, origin.divided, origin.held_out, self.columns, tuple(settings))
+
+    def fingerprint(self, part: Part) -> str:
+        """A name for the content that a part is read from; "" where there is no such part.
+
+        Raises:
+            UserError: the data cannot be had.
+        """
+        origin = self._origin(part)
+        if origin is None:
+            return ""
         at = (origin.spec, origin.split)
         if at not in self._fingerprints:  # all of the content must be read for it
             self._fingerprints[at] = sources.fingerprint(*at, self._sample)
-        settings = sorted(item for item in dataclasses.asdict(self.config).items() if item[0] not in _NOT_IN_KEY)
-        return (self._fingerprints[at], origin.split, origin.divided, origin.held_out, self.columns, tuple(settings))
+        return self._fingerprints[at]
 
     def described(self, part: Part) -> str:
         """What the part is, in words: "reviews.csv", "a tenth split off reviews.csv by a hash", or "none"."""

@@ -11,7 +11,17 @@ from typing import Any
 from nlpseq.atomic_files import write_bytes, write_text
 from nlpseq.data.sources import Part
 from nlpseq.errors import UserError
-from nlpseq.model_folder import CARD, CONFIG, CURVES, EXPORTED_FILE, KERAS_MODEL, LOCAL_MODELS, METRICS, PICTURES
+from nlpseq.model_folder import (
+    CARD,
+    CONFIG,
+    CURVES,
+    DATA,
+    EXPORTED_FILE,
+    KERAS_MODEL,
+    LOCAL_MODELS,
+    METRICS,
+    PICTURES,
+)
 from nlpseq.report.model_card import CardFacts, model_card
 from nlpseq.runtime.litert import ExportedFile
 from nlpseq.runtime.predictor import Predictor, predictor_for
@@ -67,6 +77,7 @@ def write_card(trained: Trained, folder: Path) -> None:
         pictures={name: words for name, words in captions.items() if (folder / name).exists()},
         limits=card.limits,
         notes=metrics.get("notes", {}),
+        read=_read(folder),
     )
     write_text(folder / CARD, model_card(facts))
 
@@ -74,6 +85,14 @@ def write_card(trained: Trained, folder: Path) -> None:
 def shown_name(folder: Path) -> str:
     """What a command calls the model in a folder."""
     return folder.name if folder.parent == LOCAL_MODELS else str(folder)
+
+
+def _read(folder: Path) -> list[str]:
+    """How the training data was read, as it was said before training."""
+    try:
+        return list(json.loads((folder / DATA).read_text(encoding="utf-8"))["read"])
+    except (OSError, ValueError, LookupError, TypeError):  # of a version that did not write it
+        return []
 
 
 def _predictor(trained: Trained, folder: Path) -> Predictor | None:

@@ -17,8 +17,22 @@ from nlpseq import config as configuration
 from nlpseq import model_folder
 from nlpseq.atomic_files import is_temporary, replaced, write_bytes, write_text
 from nlpseq.cores import available_cores
+from nlpseq.data.sources import Part
 from nlpseq.errors import UserError, full_disk
-from nlpseq.model_folder import CHECKPOINTS, CONFIG, CURVES, KERAS_MODEL, LAST, LOCAL_MODELS, METRICS, OURS, VOCABULARY
+from nlpseq.folder_lock import LOCK, locked
+from nlpseq.model_folder import (
+    CARD,
+    CHECKPOINTS,
+    CONFIG,
+    CURVES,
+    DATA,
+    KERAS_MODEL,
+    LAST,
+    LOCAL_MODELS,
+    METRICS,
+    OURS,
+    VOCABULARY,
+)
 from nlpseq.pipeline.card import write_card
 from nlpseq.pipeline.export import export_folder
 from nlpseq.pipeline.loading import in_float32, load_trained
@@ -28,6 +42,8 @@ from nlpseq.tasks.base import Task, Trained
 from nlpseq.text.vocabulary import Vocabulary
 from nlpseq.training.display import Display, duration
 from nlpseq.training.trainer import Trainer
+
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -59,7 +75,9 @@ def train(request: Request, display: Display) -> dict[str, Any]:
     """
     started = time.monotonic()
     folder = request.folder
-    with full_disk("the last checkpoint is whole; make space, then go on with --resume"):
+    _check_free(request)
+    with full_disk("the last checkpoint is whole; make space, then go on with --resume"), locked(folder):
+        _check_free(request)  # what was free may have been taken while the lock was
         task, vocabulary, settle = _prepared(request, display)
         # A checkpoint holds all weights: the model that they came from may be gone by now.
         begun = request.resume and (folder / CHECKPOINTS / LAST).exists()
@@ -92,20 +110,19 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
     """The task, its vocabulary, and what writes both into the folder; nothing in there has been touched by then."""
     folder, task_type = request.folder, task_class(request.task)
     if request.resume:
-        if not (folder / CONFIG).exists():
-            raise UserError(f"{folder}: nothing to resume: there is no {CONFIG} in it")
         named = configuration.named_task(folder / CONFIG)
         if named not in (None, request.task):
-            raise UserError(f"{folder}: this is a {named} model: nlpseq train-task {named} --output {folder} --resume")
+            raise UserError(f"{folder}: this is a {named} model: {model_folder.resuming(str(named), folder)} goes on")
         task = task_type(model_folder.read_config(task_type.facts.config_type, folder))
         if (folder / VOCABULARY).exists():
+            _check_data(task, folder, display)
             return task, Vocabulary.load(folder), lambda: None
     else:
-        _check_free(folder, request.overwrite)
         task = task_type(request.config)
         task = task.with_settings({"training.replicas": task.config.training.replicas or available_cores()})
     summary = task.dataset.summary(display.reading("reading"))
-    for line in summary.lines():
+    lines = summary.lines()
+    for line in lines:
         display.say(line)
     base = None
     if source := task.config.training.init_from:
@@ -116,20 +133,21 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
     learning = display.reading("learning the vocabulary", after="all is read, now the vocabulary is learnt from it")
     prepared = task.prepare(task.dataset.examples("train", learning), base)
     task = task.with_settings(prepared.settings)
-    for part in ("train", "valid", "test"):
+    for part in PARTS:
         if task.dataset.has_part(part):
             # Bad data shows before anything of an older model is touched.
             task.corpus(prepared.vocabulary, part, display.reading(f"encoding {part}"))
-    return task, prepared.vocabulary, lambda: _begin(folder, task, prepared.vocabulary, request.resume)
+    return task, prepared.vocabulary, lambda: _begin(folder, task, prepared.vocabulary, lines, request.resume)
 
 
-def _begin(folder: Path, task: Task[Any], vocabulary: Vocabulary, resume: bool) -> None:
+def _begin(folder: Path, task: Task[Any], vocabulary: Vocabulary, read: list[str], resume: bool) -> None:
     """Puts a new run in the place of what was in the folder: it is written beside, then moved in."""
-    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as name:
         beside = Path(name)
         vocabulary.save(beside)
         write_text(beside / CONFIG, configuration.to_toml(task.config, task.facts.name))
+        facts = {"read": read, "fingerprints": _fingerprints(task)}
+        write_text(beside / DATA, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
         if not resume:
             _clear(folder)
         (beside / CONFIG).replace(folder / CONFIG)  # first: --resume needs it
@@ -137,15 +155,47 @@ def _begin(folder: Path, task: Task[Any], vocabulary: Vocabulary, resume: bool) 
             path.replace(folder / path.name)
 
 
-def _check_free(folder: Path, overwrite: bool) -> None:
+def _fingerprints(task: Task[Any]) -> dict[str, str]:
+    """What tells the data of each part from any other."""
+    return {part: task.dataset.fingerprint(part) for part in PARTS if task.dataset.has_part(part)}
+
+
+def _check_data(task: Task[Any], folder: Path, display: Display) -> None:
+    """Compares the data with what the run began with: a model is made of one data set.
+
+    Raises:
+        UserError: what is trained on, or what is watched, has changed.
+    """
+    try:
+        before = json.loads((folder / DATA).read_text(encoding="utf-8"))["fingerprints"]
+    except (OSError, ValueError, LookupError, TypeError):  # of a version that did not write it
+        return
+    now = _fingerprints(task)
+    changed = [part for part in PARTS if before.get(part) != now.get(part)]
+    words = ", ".join(f"{part} ({task.dataset.described(part)})" for part in changed)
+    if changed == ["test"]:
+        display.say(f"the data has changed since the run began: {words}; its test figures are of what is there now")
+    elif changed:
+        raise UserError(
+            f"{folder}: the data has changed since the run began: {words}. Put back what was there, or begin anew: "
+            f"--overwrite, or another folder with --output"
+        )
+
+
+def _check_free(request: Request) -> None:
+    folder = request.folder
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: this is a file: choose another folder with --output")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if request.resume:
+        if not (folder / CONFIG).exists():
+            raise UserError(f"{folder}: nothing to resume: there is no {CONFIG} in it")
+        return
+    if not folder.is_dir() or not {path.name for path in folder.iterdir()} - {LOCK}:
         return
     if not (folder / CONFIG).exists():
         raise UserError(f"{folder}: this folder holds something else: choose another with --output")
-    if not overwrite:
-        finished = (folder / KERAS_MODEL).exists()
+    if not request.overwrite:
+        finished = (folder / CARD).exists()
         state = "a finished model" if finished else "a run that has not finished"
         advice = "--overwrite replaces it" if finished else "--resume goes on with it, --overwrite starts anew"
         raise UserError(f"{folder}: there is {state} here: {advice}, --output chooses another folder")
@@ -153,7 +203,7 @@ def _check_free(folder: Path, overwrite: bool) -> None:
 
 def _clear(folder: Path) -> None:
     """Removes a model's own files, and nothing that somebody put beside them."""
-    ours = OURS | Vocabulary.files(folder)
+    ours = (OURS | Vocabulary.files(folder)) - {LOCK}
     for path in folder.iterdir():
         if path.is_dir() and path.name in ours:
             shutil.rmtree(path)
@@ -212,7 +262,7 @@ def _finish(trainer: Trainer, folder: Path, display: Display) -> dict[str, Any]:
     }
     metrics["notes"] = {
         part: dict(notes)
-        for part in ("train", "valid", "test")
+        for part in PARTS
         if task.dataset.has_part(part) and (notes := task.corpus(vocabulary, part).notes)
     }
     metrics |= _abilities(trained)

@@ -45,6 +45,7 @@ class CardFacts:
         pictures: file relative to the card -> caption.
         limits: sentences about what the model must not be used for.
         notes: part of the data -> what was cut or left out -> how many times.
+        read: how the training data was read, each a sentence.
     """
 
     name: str
@@ -69,6 +70,7 @@ class CardFacts:
     pictures: dict[str, str] = field(default_factory=dict)
     limits: Sequence[str] = ()
     notes: dict[str, dict[str, int]] = field(default_factory=dict)
+    read: Sequence[str] = ()
 
 
 def model_card(facts: CardFacts) -> str:
@@ -264,7 +266,8 @@ def _data(facts: CardFacts) -> str:
     rows = [[inline(_PART_WORDS.get(row, row)), inline(value)] for row, value in ({**unknown, **stated}).items()]
     rows.sort(key=lambda row: row[0] in unknown)  # the parts first
     blocks = ["## Data", table(["", ""], rows)]
-    lines = [
+    lines = [inline(line) for line in facts.read]
+    lines += [
         f"{inline(_PART_WORDS.get(part, part))}: {count:,} {inline(what)}"
         for part, counts in facts.notes.items()
         for what, count in counts.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from nlpseq import config as configuration
 from nlpseq import model_folder
 from nlpseq.errors import MachineError, UserError
+from nlpseq.folder_lock import locked
 from nlpseq.pipeline import train as pipeline
 from nlpseq.pipeline.loading import can, load, load_trained
 from nlpseq.pipeline.train import Request, train
@@ -114,6 +116,9 @@ def test_a_taken_folder_is_left_alone(tmp_path: Path, corpus_file: Corpora, whol
     data, folder = corpus_file("sentiment"), tmp_path / "model"
     shutil.copytree(whole_run("sentiment"), folder)
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match="a run that has not finished here: --resume goes on"):
+        run(folder, "sentiment", data)
+    (folder / "MODEL_CARD.md").write_text("the last file of a run", encoding="utf-8")
     with pytest.raises(UserError, match="a finished model here: --overwrite"):
         run(folder, "sentiment", data)
     run(folder, "sentiment", data, "training.epochs=1", overwrite=True)
@@ -125,6 +130,44 @@ def test_a_taken_folder_is_left_alone(tmp_path: Path, corpus_file: Corpora, whol
     (somewhere / "a.jpg").write_bytes(b"x")
     with pytest.raises(UserError, match="holds something else"):
         run(somewhere, "sentiment", data, overwrite=True)
+
+
+def test_of_two_runs_in_a_folder_one_is_refused(tmp_path: Path, corpus_file: Corpora, whole_run: Folders) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(whole_run("sentiment"), folder)
+    with locked(folder):
+        for overwrite in (False, True):
+            with pytest.raises(UserError, match=f"not finished|since .*: process {os.getpid()} on"):
+                run(folder, "sentiment", corpus_file("sentiment"), overwrite=overwrite)
+        with pytest.raises(UserError, match="another run works in this folder"):
+            resume(folder, "sentiment")
+    assert_same_run(folder, whole_run("sentiment"))
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_data_that_changed_is_told_when_a_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora, part: str
+) -> None:
+    files = {name: tmp_path / f"{name}.tsv" for name in ("train", "test")}
+    for file in files.values():
+        shutil.copy(corpus_file("sentiment"), file)
+    folder = tmp_path / "model"
+    with stopping_after(3, "signal", monkeypatch), pytest.raises(Interrupted):
+        run(folder, "sentiment", files["train"], f"data.test={files['test']}")
+    with files[part].open("a", encoding="utf-8") as file:
+        file.write(file_end(corpus_file("sentiment")))
+    if part == "test":
+        display = Silent()
+        train_without_card(Request("sentiment", None, folder, resume=True), display)
+        assert any(line.startswith("the data has changed since the run began: test (") for line in display.lines)
+    else:
+        with pytest.raises(UserError, match=r"the data has changed since the run began: train \(.*, valid \("):
+            resume(folder, "sentiment")
+
+
+def file_end(file: Path) -> str:
+    """The last line of a file."""
+    return file.read_text(encoding="utf-8").splitlines(keepends=True)[-1]
 
 
 def broken_line(folder: Path) -> Path:
