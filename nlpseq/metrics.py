@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import importlib.util
 import math
+import re
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -164,25 +168,78 @@ def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, b
 # Translation
 
 BLEU = Metric("bleu", "BLEU", True, decimals=1, tolerance=0.3)
-CHRF = Metric("chrf", "chrF", True, decimals=1)
+CHRF = Metric("chrf", "chrF", True, decimals=1, tolerance=0.3)
+EXACT = Metric("exact", "answers equal to a reference", True, decimals=1, scale=100, unit=" %")
 BLEU_LOWERCASED_TOKENIZED = Metric("bleu_lowercased_tokenized", "BLEU, lowercased, Moses-tokenized", True, decimals=1)
 SOURCES = Metric("sources", "sentences measured", None, decimals=0)
 REFERENCES = Metric("references", "reference translations", None, decimals=0)
 SIGNATURE = "signature_"  # a key of this and a metric's key holds how the metric was computed
 
+# What may be watched: BLEU over the tokens that sacreBLEU's tokenizer of that name finds, or chrF.
+_BLEU_TOKENIZERS = {"bleu": "13a", "bleu-zh": "zh", "bleu-ja-mecab": "ja-mecab", "bleu-char": "char"}
+_TOKENS = {"zh": " of Chinese characters", "ja-mecab": " of Japanese words", "char": " of characters"}
+WATCHED = (*_BLEU_TOKENIZERS, CHRF.key)
+
+_JAPANESE = re.compile("[\u3041-\u30ff]")
+_CHINESE = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff]")  # Thai, Lao, Tibetan, Burmese, Khmer
+_TOKENS_OF_BLEU = 4  # it counts sequences of so many
+
+
+def translation_metrics(watched: str) -> tuple[Metric, ...]:
+    """Returns the metrics of a translation, the watched one first.
+
+    Args:
+        watched: one of ``WATCHED``.
+    """
+    tokens = _BLEU_TOKENIZERS.get(watched, "13a")
+    bleu = dataclasses.replace(BLEU, words=f"BLEU{_TOKENS.get(tokens, '')}")
+    first = (CHRF, bleu) if watched == CHRF.key else (bleu, CHRF)
+    lowercased = (BLEU_LOWERCASED_TOKENIZED,) if tokens == "13a" else ()
+    return (*first, EXACT, *lowercased, SOURCES, REFERENCES)
+
+
+def fitting_translation_metric(references: Iterable[str]) -> str:
+    """Returns which of ``WATCHED`` says something of translations into such texts.
+
+    Chinese and Japanese, and other scripts without spaces, are counted in their own tokens. Of texts that are shorter
+    than BLEU's longest sequences, chrF is taken, which counts characters.
+
+    Raises:
+        ValueError: there is no text.
+    """
+    texts = list(references)
+    if not texts:
+        raise ValueError("without a text no metric is better than another")
+    whole = "".join(texts)
+    letters = max(1, sum(map(str.isalpha, whole)))
+    kana, han, others = (len(script.findall(whole)) for script in (_JAPANESE, _CHINESE, _UNSPACED))
+    watched, count = "bleu", [len(text.split()) for text in texts]
+    if 2 * (kana + han + others) > letters:
+        count = [len("".join(text.split())) for text in texts]
+        watched = "bleu-zh" if han > others else "bleu-char"
+        if 20 * kana > letters:
+            watched = "bleu-ja-mecab" if _has_mecab() else "bleu-char"
+    return CHRF.key if statistics.median(count) < _TOKENS_OF_BLEU else watched
+
 
 def translation_scores(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], *, complete: bool = True
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    watched: str = "bleu",
+    *,
+    complete: bool = True,
 ) -> dict[str, Any]:
     """Returns BLEU and chrF as sacreBLEU computes them.
 
     Args:
         hypotheses: one translation of each source.
         references: one reference or more of each source.
-        complete: whether to add chrF, the BLEU of lowercased and Moses-tokenized text, counts and signatures.
+        watched: one of ``WATCHED``.
+        complete: whether to add what is not watched, counts and signatures.
 
     Raises:
-        MissingExtraError: sacrebleu or sacremoses is not installed.
+        MissingExtraError: sacrebleu, sacremoses or a tokenizer of Japanese is not installed.
 
     Source: Papineni et al. 2002 (BLEU); Popović 2015 (chrF); Post 2018, arXiv:1804.08771 (sacreBLEU).
     """
@@ -190,25 +247,37 @@ def translation_scores(
         import sacrebleu.metrics
     except ImportError:
         raise MissingExtraError("sacrebleu") from None
+    tokens = _BLEU_TOKENIZERS.get(watched, "13a")
+    if tokens == "ja-mecab" and not _has_mecab():
+        raise MissingExtraError("sacrebleu[ja]", "japanese")
+    # Where characters are the tokens, sacreBLEU warns of what looks tokenized.
+    bleu, chrf = sacrebleu.metrics.BLEU(tokenize=tokens, force=True), sacrebleu.metrics.CHRF()
     streams = _streams(references)
-    bleu = sacrebleu.metrics.BLEU()
-    scores: dict[str, Any] = {BLEU.key: bleu.corpus_score(hypotheses, streams).score}
     if not complete:
-        return scores
-    chrf = sacrebleu.metrics.CHRF()
-    lowercased = sacrebleu.metrics.BLEU(lowercase=True, tokenize="none", force=True)
-    tokenized = [[moses_tokenized(reference) for reference in group] for group in references]
-    tokenized_hypotheses = [moses_tokenized(hypothesis) for hypothesis in hypotheses]
-    return {
-        **scores,
+        first = chrf if watched == CHRF.key else bleu
+        return {CHRF.key if first is chrf else BLEU.key: first.corpus_score(hypotheses, streams).score}
+    pairs = zip(hypotheses, references, strict=True)
+    scores: dict[str, Any] = {
+        BLEU.key: bleu.corpus_score(hypotheses, streams).score,
         CHRF.key: chrf.corpus_score(hypotheses, streams).score,
-        BLEU_LOWERCASED_TOKENIZED.key: lowercased.corpus_score(tokenized_hypotheses, _streams(tokenized)).score,
-        SIGNATURE + BLEU.key: str(bleu.get_signature()),
-        SIGNATURE + CHRF.key: str(chrf.get_signature()),
-        SIGNATURE + BLEU_LOWERCASED_TOKENIZED.key: f"{lowercased.get_signature()}|moses",
+        EXACT.key: sum(hypothesis in group for hypothesis, group in pairs) / max(len(hypotheses), 1),
         SOURCES.key: len(hypotheses),
         REFERENCES.key: sum(map(len, references)),
+        SIGNATURE + BLEU.key: str(bleu.get_signature()),
+        SIGNATURE + CHRF.key: str(chrf.get_signature()),
     }
+    if tokens == "13a":
+        lowercased = sacrebleu.metrics.BLEU(lowercase=True, tokenize="none", force=True)
+        tokenized = [[moses_tokenized(reference) for reference in group] for group in references]
+        moses = [moses_tokenized(hypothesis) for hypothesis in hypotheses]
+        scores[BLEU_LOWERCASED_TOKENIZED.key] = lowercased.corpus_score(moses, _streams(tokenized)).score
+        scores[SIGNATURE + BLEU_LOWERCASED_TOKENIZED.key] = f"{lowercased.get_signature()}|moses"
+    return scores
+
+
+def _has_mecab() -> bool:
+    """Whether Japanese can be cut into words."""
+    return all(importlib.util.find_spec(package) is not None for package in ("MeCab", "ipadic"))
 
 
 def moses_tokenized(text: str) -> str:

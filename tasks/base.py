@@ -77,7 +77,8 @@ class TaskFacts:
         config_type: a frozen dataclass with the sections data, tokenizer, model, training and decoding.
         columns: what an example is read from.
         sequences: what an example is encoded to; each batch has a matrix of ids for each.
-        metrics: what ``score`` returns; early stopping and the best checkpoint watch the first.
+        metrics: what ``score`` returns; early stopping and the best checkpoint watch the first. A task may have other
+            words for them, or another order, by its configuration (:attr:`Task.metrics`).
         signature: what its models can do, which chooses the predictor and the command.
         card: the words for people.
     """
@@ -238,7 +239,7 @@ class Task(abc.ABC, Generic[Config]):
     def score(
         self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True
     ) -> dict[str, Any]:
-        """Measures answers: values by the keys of ``facts.metrics``; without ``complete`` the first is enough."""
+        """Measures answers: values by the keys of ``metrics``; without ``complete`` the first is enough."""
 
     # What a task may say
 
@@ -258,10 +259,17 @@ class Task(abc.ABC, Generic[Config]):
         """Where examples come from."""
         return Dataset(self.config.data, self.facts.columns, sample=self.sample, clean=self.clean)
 
-    def losses(self, network: keras.Model, sequences: Sequences, state: Any) -> tuple[dict[str, Loss], Any]:
-        """The named losses of a training batch, and the state that the next batch starts from."""
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What ``score`` returns, with the words of this configuration; the first is watched."""
+        return self.facts.metrics
+
+    def losses(
+        self, network: keras.Model, sequences: Sequences, state: Any, *, training: bool = True
+    ) -> tuple[dict[str, Loss], Any]:
+        """The named losses of a batch, and the state that the next batch starts from."""
         inputs, targets, weights = self.supervised(sequences)
-        losses = cross_entropy(network(inputs, training=True), targets, self.config.training.label_smoothing)
+        losses = cross_entropy(network(inputs, training=training), targets, self.config.training.label_smoothing)
         return {"cross_entropy": Loss(tf.reduce_sum(losses * weights), tf.reduce_sum(weights))}, state
 
     def initial_state(self, network: keras.Model, rows: int) -> Any:

@@ -159,9 +159,11 @@ class CharacterLanguageModelling(Task[Config]):
     def initial_state(self, network: LanguageModel, rows: int) -> Any:
         return network.encoder.zero_states(rows)
 
-    def losses(self, network: LanguageModel, sequences: Sequences, state: Any) -> tuple[dict[str, Loss], Any]:
+    def losses(
+        self, network: LanguageModel, sequences: Sequences, state: Any, *, training: bool = True
+    ) -> tuple[dict[str, Loss], Any]:
         inputs, targets, _ = self.supervised(sequences)
-        logits, state = network.advance(inputs, state, training=True)
+        logits, state = network.advance(inputs, state, training=training)
         losses = cross_entropy(logits, targets, self.config.training.label_smoothing)
         return {"cross_entropy": Loss(tf.reduce_sum(losses), tf.cast(tf.size(losses), tf.float32))}, state
 

@@ -173,9 +173,11 @@ class SentimentClassification(Task[Config]):
         ids, labels = sequences
         return ids, tf.maximum(labels[:, 0] - 1, 0), tf.cast(labels[:, 0] > 0, tf.float32)
 
-    def losses(self, network: RecurrentClassifier, sequences: Sequences, state: Any) -> tuple[dict[str, Loss], Any]:
+    def losses(
+        self, network: RecurrentClassifier, sequences: Sequences, state: Any, *, training: bool = True
+    ) -> tuple[dict[str, Loss], Any]:
         ids, targets, real = self.supervised(sequences)
-        logits, states = network.classify(network.embed(ids, training=True), ids, training=True)
+        logits, states = network.classify(network.embed(ids, training=training), ids, training=training)
         losses = cross_entropy(logits, targets, self.config.training.label_smoothing)
         named = {"cross_entropy": Loss(tf.reduce_sum(losses * real), tf.reduce_sum(real))}
         if weight := self.config.model.language_model_weight:

@@ -18,6 +18,7 @@ from nlpseq.data.samples import phrasebook
 from nlpseq.data.sources import Record
 from nlpseq.errors import UserError
 from nlpseq.layers.cross_entropy import output_cross_entropy
+from nlpseq.metrics import Metric
 from nlpseq.networks.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from nlpseq.programs.program import Program
 from nlpseq.programs.translate import previous_pieces, search_function, translation_program
@@ -32,6 +33,7 @@ from nlpseq.text.vocabulary import Vocabulary
 
 _DECODED_TOKENS = 2048  # source pieces translated in one call, padding included
 _PICTURED = 4  # translations
+_LOOKED_AT = 2000  # targets, to choose a metric
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class TranslationTraining(TrainingConfig):
     learning_rate: float = setting(2e-3, "with Adam", minimum=0)
     warmup_steps: int = setting(400, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     label_smoothing: float = setting(0.1, "Szegedy 2016", minimum=0, maximum=0.9)
+    metric: str = setting(
+        "auto", "what is watched; auto: by the script and the length of the targets", choices=("auto", *metrics.WATCHED)
+    )
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class TranslationTask(Task[Config]):
         config_type=Config,
         columns=("source", "target"),
         sequences=("source", "target"),
-        metrics=(metrics.BLEU, metrics.CHRF, metrics.BLEU_LOWERCASED_TOKENIZED, metrics.SOURCES, metrics.REFERENCES),
+        metrics=metrics.translation_metrics("bleu"),
         signature="translate",
         card=Card(
             summary="Turns a text into another, as it learnt from pairs of texts: text in, text out.",
@@ -109,15 +114,23 @@ class TranslationTask(Task[Config]):
         ),
     )
 
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        watched = self.config.training.metric
+        return metrics.translation_metrics("bleu" if watched == "auto" else watched)
+
     def sample(self) -> Iterable[tuple[str, ...]]:
         return phrasebook.pairs()
 
     def prepare(self, examples: Iterable[Record], base: Vocabulary | None) -> Prepared:
         counts = {True: 0, False: 0}
+        some_targets: list[str] = []
 
         def counted() -> Iterator[tuple[str, ...]]:
             for example in examples:
                 counts[is_one_sentence(example.fields[0])] += 1
+                if len(some_targets) < _LOOKED_AT:
+                    some_targets.append(example.fields[1])
                 yield example.fields
 
         if base is None:
@@ -128,9 +141,12 @@ class TranslationTask(Task[Config]):
             vocabulary = base
             for _ in counted():
                 pass
-        if self.config.data.unit != "auto":
-            return Prepared(vocabulary)
-        return Prepared(vocabulary, {"data.unit": "sentence" if counts[True] > counts[False] else "text"})
+        settings: dict[str, Any] = {}
+        if self.config.data.unit == "auto":
+            settings["data.unit"] = "sentence" if counts[True] > counts[False] else "text"
+        if self.config.training.metric == "auto" and some_targets:
+            settings["training.metric"] = metrics.fitting_translation_metric(some_targets)
+        return Prepared(vocabulary, settings)
 
     def _learnt(self, pairs: Iterable[tuple[str, ...]]) -> Vocabulary:
         config = self.config.tokenizer
@@ -174,9 +190,11 @@ class TranslationTask(Task[Config]):
         source, target = sequences
         return (source, previous_pieces(target)), target, tf.cast(target != PAD, tf.float32)
 
-    def losses(self, network: EncoderDecoder, sequences: Sequences, state: Any) -> tuple[dict[str, Loss], Any]:
+    def losses(
+        self, network: EncoderDecoder, sequences: Sequences, state: Any, *, training: bool = True
+    ) -> tuple[dict[str, Loss], Any]:
         source, target = sequences
-        readout, _ = network.read_out(source, previous_pieces(target), training=True)
+        readout, _ = network.read_out(source, previous_pieces(target), training=training)
         real = tf.where(target != PAD)  # logits of padding would cost as much as those of words
         targets = tf.gather_nd(target, real)
         losses = output_cross_entropy(
@@ -238,7 +256,10 @@ class TranslationTask(Task[Config]):
         self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True
     ) -> dict[str, Any]:
         texts, references = [answer.text for answer in answers], [question.expected for question in questions]
-        return metrics.translation_scores(texts, references, complete=complete)
+        watched = self.config.training.metric
+        if watched == "auto":  # a file that stands alone does not know
+            watched = metrics.fitting_translation_metric([text for group in references for text in group] or [""])
+        return metrics.translation_scores(texts, references, watched, complete=complete)
 
     def purpose(self, vocabulary: Vocabulary) -> str:
         source, target = self.config.data.source_language, self.config.data.target_language

@@ -62,7 +62,7 @@ def write_card(trained: Trained, folder: Path) -> None:
             "licence": data.licence,
         },
         metrics={part: metrics[part] for part in _PARTS if part in metrics},
-        shown=task.facts.metrics,
+        shown=task.metrics,
         settings={"decoding": decoding} if (decoding := _in_words(vars(task.config.decoding))) else {},
         labels=trained.vocabulary.labels,
         file_bytes={

@@ -49,8 +49,8 @@ def evaluate(found: FoundModel, spec: str, columns: str, display: Display) -> Ev
     if found.keras_file is not None:
         trained = load_trained(found)
         metrics = task.evaluate(trained, examples, track=display.track)
-        return Evaluation(words, "the Keras model", metrics, task.facts.metrics, trained.vocabulary.labels)
+        return Evaluation(words, "the Keras model", metrics, task.metrics, trained.vocabulary.labels)
     predictor, questions = load(found), task.questions(examples)
     answers = proof.answers(predictor, questions, available_cores(), display.track)
     metrics = task.score(answers, questions)
-    return Evaluation(words, "the exported file", metrics, task.facts.metrics, predictor.backend.metadata.labels)
+    return Evaluation(words, "the exported file", metrics, task.metrics, predictor.backend.metadata.labels)

@@ -25,6 +25,7 @@ from nlpseq.training.display import Display
 from nlpseq.version import __version__
 
 _SMALLEST_FIRST = ("int8", "float16")  # what train-task tries
+_EQUAL_ENOUGH = 0.9  # part of the answers, where the metric says nothing
 _PROVED_QUESTIONS = 1000  # of the validation part by train-task; nlpseq export asks them all
 
 
@@ -102,7 +103,7 @@ class _Proved:
         self._questions = proof.fair_sample(self._task.questions(self._examples), most_questions)
         display.say(f"asking the Keras model {len(self._questions):,} questions of the validation part")
         self._expected = asked(trained, self._questions, track=display.track)
-        self._metric = self._task.facts.metrics[0]
+        self._metric = self._task.metrics[0]
 
     def write(self, file: Path, quantization: str, tolerance: float | None) -> dict[str, Any]:
         """A file of one kind, if it proves itself."""
@@ -117,7 +118,10 @@ class _Proved:
             backend = ExportedFile(draft)
             answers = proof.answers(predictor_for(backend), self._questions, available_cores(), self._display.track)
             quality = {"keras": self._quality(self._expected), quantization: self._quality(answers)}
+            differences = proof.differences(self._expected, answers)
             allowed = self._checked(quality, tolerance)
+            if self._says_nothing(quality):
+                self._check_agreement(quantization, differences["equal_texts"])
             facts["golden"] = proof.golden_examples(backend, self._program, texts)
             facts["proof"] = {
                 "operators": inspection.operators(content),
@@ -126,7 +130,8 @@ class _Proved:
                 "decoding": {**vars(self._task.config.decoding)},
                 "quality": quality,
                 "tolerance": allowed,
-                "differences_from_keras": {quantization: proof.differences(self._expected, answers)},
+                "differences_from_keras": {quantization: differences},
+                "judged_by": "equal answers" if self._says_nothing(quality) else self._metric.key,
                 "model_bytes": {quantization: len(content)},
                 **proof.cost(draft, self._program, texts),
             }
@@ -135,6 +140,23 @@ class _Proved:
 
     def _quality(self, answers: Sequence[Answer]) -> float:
         return self._task.score(answers, self._questions, complete=False)[self._metric.key]
+
+    def _says_nothing(self, quality: dict[str, float]) -> bool:
+        """Whether the metric is as low for the Keras model as it can be, so that no file could lose anything of it."""
+        return bool(self._metric.higher_is_better) and quality["keras"] <= 0.0
+
+    def _check_agreement(self, quantization: str, equal: float) -> None:
+        """Judges a file by its answers, where the metric says nothing.
+
+        Raises:
+            LostQualityError: too few of them are those of the Keras model.
+        """
+        self._display.say(
+            f"{self._metric.words} is 0 for the Keras model, which proves nothing: {100 * equal:.1f} % of the file's "
+            f"answers (quantization: {quantization}) are those of the Keras model"
+        )
+        if equal < _EQUAL_ENOUGH:
+            raise LostQualityError(f"with quantization {quantization} that is less than {100 * _EQUAL_ENOUGH:.0f} %")
 
     def _checked(self, quality: dict[str, float], tolerance: float | None) -> float:
         """How much the file may lose.

@@ -269,7 +269,7 @@ def _finish(trainer: Trainer, folder: Path, display: Display) -> dict[str, Any]:
     with replaced(folder / KERAS_MODEL) as temporary:
         trained.model.save(temporary)
     _write_metrics(folder, metrics)
-    write_bytes(folder / CURVES, curves_picture(trainer.history, task.facts.metrics[0]))
+    write_bytes(folder / CURVES, curves_picture(trainer.history, task.metrics[0]))
     if task.config.training.export:
         try:
             if proof := export_folder(trained, folder, display):

@@ -220,12 +220,16 @@ def _exported(facts: CardFacts) -> str:
         rows.append([_FILE_KINDS.get(kind, kind), metric.shown(quality[kind]), _size(sizes[kind]), apart])
     calls = ", ".join(f"{name} {value:.2g} ms" for name, value in proof["milliseconds"].items())
     operators = ", ".join(f"{name} {count}" for name, count in proof["operators"].items())
+    judged = f"It may lose {metric.shown_difference(proof['tolerance'])}:"
+    if proof.get("judged_by") == "equal answers":
+        judged = (
+            f"{inline(metric.words)} is 0, which proves nothing, so that it was judged by how many answers are equal:"
+        )
     return "\n\n".join(
         [
             "## Exported file",
             "`model.tflite` holds the whole program, text in and text out. It was measured when it was made, on "
-            f"{proof['examples']:,} examples of the validation part. It may lose "
-            f"{metric.shown_difference(proof['tolerance'])}:",
+            f"{proof['examples']:,} examples of the validation part. {judged}",
             table(["", inline(metric.words), "size", "differences from the Keras model"], rows),
             f"A call takes, on one thread of the machine that made it: {calls} (median over validation texts). "
             f"A program that only uses it takes {_size(proof['peak_memory_bytes'])} of memory. `nlpseq verify` "

@@ -29,8 +29,12 @@ class Progress:
         training_seconds: of these, the part that is no validation.
         losses: name -> [sum, count, weighted sum] of this epoch.
         tokens: trained on, all epochs together.
-        best: the best value of the task's metric, and its epoch.
-        unimproved: epochs since then.
+        best: the best value of the task's metric.
+        best_loss: the validation loss with it, which decides between equal values.
+        best_epoch: where that was.
+        first: the metric's first value; what never differs from it says nothing.
+        moved: whether it did.
+        unimproved: epochs since the best one.
         finished: whether the run has ended by itself.
     """
 
@@ -43,6 +47,9 @@ class Progress:
     losses: dict[str, list[float]] = field(default_factory=dict)
     tokens: int = 0
     best: float | None = None
+    best_loss: float | None = None
+    first: float | None = None
+    moved: bool = False
     best_epoch: int = 0
     unimproved: int = 0
     finished: bool = False
@@ -95,7 +102,7 @@ def _progress(facts: Any) -> Progress:
     progress = Progress(**facts)
     for name, default in asdict(Progress()).items():
         value = getattr(progress, name)
-        if name == "best":
+        if name in ("best", "best_loss", "first"):
             fine = value is None or _is_number(value)
         elif name == "losses":
             fine = isinstance(value, dict) and all(

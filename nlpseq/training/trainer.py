@@ -152,10 +152,15 @@ class Trainer:
         progress, started = self.progress, time.monotonic()
         with self._averaged():
             metrics = self.task.evaluate(self.trained, validation, quick=True)
-            watched = self.task.facts.metrics[0]
+            loss = self._validation_loss()
+            watched = self.task.metrics[0]
             value = float(metrics[watched.key])
-            if watched.better(value, progress.best):
-                progress.best, progress.best_epoch, progress.unimproved = value, progress.epoch, 0
+            progress.first = value if progress.first is None else progress.first
+            progress.moved = progress.moved or value != progress.first
+            is_lower = loss is not None and (progress.best_loss is None or loss < progress.best_loss)
+            if watched.better(value, progress.best) or (value == progress.best and is_lower):
+                progress.best, progress.best_loss = value, loss
+                progress.best_epoch, progress.unimproved = progress.epoch, 0
                 best = {"model": [variable.numpy() for variable in self.model.variables]}
                 checkpoints.save(self.folder / CHECKPOINTS / BEST, best, progress)
             else:
@@ -166,6 +171,7 @@ class Trainer:
             "step": progress.step,
             "seconds": round(progress.seconds, 1),
             **{name: round(value, 4) for name, value in self._mean_losses().items()},
+            **({} if loss is None else {"valid_loss": round(loss, 4)}),
             **{f"valid_{name}": value for name, value in metrics.items() if isinstance(value, (int, float))},
         }
         self.history.append(line)
@@ -177,11 +183,41 @@ class Trainer:
         out_of_time = self._time_done() >= 1
         progress.epoch, progress.batch, progress.examples, progress.losses = progress.epoch + 1, 0, 0, {}
         self.state = None
-        if 0 < self.config.patience <= progress.unimproved:
-            self.display.say(f"no better {watched.key} in {progress.unimproved} epochs: training ends here")
-        progress.finished = (
-            progress.epoch >= self.config.epochs or out_of_time or 0 < self.config.patience <= progress.unimproved
-        )
+        out_of_patience = progress.moved and 0 < self.config.patience <= progress.unimproved
+        if out_of_patience:
+            self.display.say(f"no better {watched.words} in {progress.unimproved} epochs: training ends here")
+        progress.finished = progress.epoch >= self.config.epochs or out_of_time or out_of_patience
+        if progress.finished and not progress.moved and progress.epoch > 1:
+            always = f"{watched.words} was {watched.shown(value)} in every epoch, which says nothing"
+            self.display.say(f"{always}: the best epoch is that of the lowest validation loss")
+
+    def _validation_loss(self) -> float | None:
+        """What is minimized, on about as many validation examples as the metric is measured on; None for a loss."""
+        if not self.task.metrics[0].higher_is_better:
+            return None
+        corpus = self.task.corpus(self.vocabulary, "valid")
+        every = -(-corpus.examples // self.config.valid_examples)
+        totals: dict[str, list[float]] = {}
+        for index, batch in enumerate(self.task.batches(corpus, training=False)):
+            if index % every:
+                continue
+            losses = self._measured(tuple(map(tf.constant, batch.fields)))
+            for name, (total, count, weight) in losses.items():
+                sums = totals.setdefault(name, [0.0, 0.0, float(weight)])
+                sums[0], sums[1] = sums[0] + float(total), sums[1] + float(count)
+        return sum(weight * total / max(count, 1.0) for total, count, weight in totals.values())
+
+    @cached_property
+    def _measured(self) -> Any:
+        """The losses of a batch without dropout: the sum, the count and the weight of each."""
+        matrix = tf.TensorSpec([None, None], tf.int32)
+
+        def measured(fields: tuple[tf.Tensor, ...]) -> dict[str, tuple[tf.Tensor, tf.Tensor, float]]:
+            losses, _ = self.task.losses(self.model, fields, (), training=False)
+            return {name: (loss.total, loss.count, loss.weight) for name, loss in losses.items()}
+
+        signature = [tuple(matrix for _ in self.task.facts.sequences)]
+        return tf.function(measured, input_signature=signature, autograph=False)
 
     # One step
 

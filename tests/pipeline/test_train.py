@@ -61,7 +61,7 @@ def test_a_run_leaves_a_complete_folder(finished_folder: Folders, task: str) -> 
     # The saved model is the one that was measured.
     trained = load_trained(found)
     again = trained.task.evaluate(trained, trained.task.dataset.examples("valid"))
-    watched = trained.task.facts.metrics[0].key
+    watched = trained.task.metrics[0].key
     assert again[watched] == pytest.approx(metrics["valid"][watched], rel=1e-4)
 
 
@@ -318,14 +318,50 @@ def test_two_replicas_train_as_one(tmp_path: Path, corpus_file: Corpora) -> None
 
 
 def test_early_stopping_and_the_best_weights(tmp_path: Path, corpus_file: Corpora) -> None:
-    """With a rate of 0 no epoch is better than the first: the run ends by its patience, and the first is saved."""
     display = Silent()
-    settings = ("training.learning_rate=0.0", "training.patience=2", "training.epochs=9")
+    settings = ("training.patience=2", "training.epochs=9")
     asked = request(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings)
-    metrics = train_without_card(asked, display)
-    assert metrics["training"]["epochs"] == 3
-    assert metrics["training"]["best_epoch"] == 1
+    with watched_values([0.2, 0.9, 0.4, 0.4, 1.0]):
+        metrics = train_without_card(asked, display)
+    assert metrics["training"]["epochs"] == 4
+    assert metrics["training"]["best_epoch"] == 2
     assert any("no better accuracy in 2 epochs" in line for line in display.lines)
+
+
+def test_of_equal_values_the_lower_loss_is_better(tmp_path: Path, corpus_file: Corpora) -> None:
+    with watched_values([0.2, 0.9, 0.9, 0.9, 0.9]):
+        metrics = run(tmp_path / "model", "sentiment", corpus_file("sentiment"), "training.epochs=5")
+    losses = [line["valid_loss"] for line in history(tmp_path / "model")]
+    assert metrics["training"]["best_epoch"] == 2 + int(np.argmin(losses[1:]))
+    assert losses[-1] < losses[0]
+
+
+def test_a_metric_that_never_moves_ends_no_run(tmp_path: Path, corpus_file: Corpora) -> None:
+    """Once such a run ended with the weights of its first epoch (BLEU by words is 0 for Chinese)."""
+    display = Silent()
+    settings = ("training.patience=1", "training.epochs=4")
+    with watched_values([0.0] * 4):
+        metrics = train_without_card(
+            request(tmp_path / "model", "sentiment", corpus_file("sentiment"), *settings), display
+        )
+    losses = [line["valid_loss"] for line in history(tmp_path / "model")]
+    assert metrics["training"]["epochs"] == 4
+    assert metrics["training"]["best_epoch"] == 1 + int(np.argmin(losses))
+    assert any("accuracy was 0.0 % in every epoch, which says nothing" in line for line in display.lines)
+
+
+@contextmanager
+def watched_values(values: list[float]) -> Iterator[None]:
+    """The quick evaluations after the epochs give these."""
+    task_type, in_order = task_class("sentiment"), iter(values)
+    original = task_type.evaluate
+
+    def evaluate(self: Any, *arguments: Any, quick: bool = False, **options: Any) -> dict[str, Any]:
+        return {"accuracy": next(in_order)} if quick else original(self, *arguments, quick=quick, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(task_type, "evaluate", evaluate)
+        yield
 
 
 def test_average_of_weights_follows_and_is_saved(
