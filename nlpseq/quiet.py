@@ -25,6 +25,8 @@ def import_tensorflow() -> None:
             raise MissingExtraError(package)
     if "tensorflow" in sys.modules:
         return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     import logging
     import tempfile
 

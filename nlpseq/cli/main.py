@@ -61,8 +61,6 @@ class CommandGroup(click.Group):
 @click.version_option(__version__, prog_name="nlpseq")
 def main() -> None:
     """Train small LSTM and GRU text models on your own data, and use them: text in, text out."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 def fail(message: object, code: int) -> NoReturn:

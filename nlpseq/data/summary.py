@@ -57,7 +57,7 @@ class Duplicates:
         return self._contradicting * self._scale
 
 
-@dataclass
+@dataclass(repr=False)
 class Summary:
     """Grows with each record of a pass.
 
@@ -183,6 +183,11 @@ class Summary:
     def lines(self) -> list[str]:
         """All of it in four lines, and one for each note."""
         return [self.form_words(), self.count_words(), self.finding_words(), *self.first_words()[:1], *self.notes]
+
+    def __str__(self) -> str:
+        return self.page()
+
+    __repr__ = __str__  # what a notebook shows
 
     def page(self) -> str:
         """All of it for a person who looks at it before training."""

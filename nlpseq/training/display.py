@@ -12,6 +12,7 @@ from nlpseq.data.meter import Meter, Watch
 Item = TypeVar("Item")
 
 _LINE_SECONDS = 30.0
+_REMAINING = "{desc} |{bar}| {percentage:3.0f}% {remaining} left"
 _LOOK_ITEMS = 512  # between two looks at the clock
 
 
@@ -27,18 +28,14 @@ class Display(Protocol):
 
 
 class TerminalDisplay:
-    """A tqdm bar for each epoch, on stderr."""
+    """A bar of tqdm for each epoch, on stderr or in a notebook."""
 
     def __init__(self) -> None:
         self._bar: Any = None
 
     def begin(self, epoch: int, epochs: int, examples: int, seen: int) -> None:
-        from tqdm import tqdm
-
         form = "{desc} |{bar}| {percentage:3.0f}% {postfix}"
-        self._bar = tqdm(
-            total=examples, initial=seen, desc=f"epoch {epoch + 1}/{epochs}", leave=False, bar_format=form, ncols=100
-        )
+        self._bar = _bar(total=examples, initial=seen, desc=f"epoch {epoch + 1}/{epochs}", bar_format=form)
 
     def advance(self, examples: int, loss: float, tokens_per_second: float, eta_s: float | None) -> None:
         self._bar.set_postfix_str(_state(loss, tokens_per_second, eta_s), refresh=False)
@@ -57,19 +54,13 @@ class TerminalDisplay:
 
     def track(self, items: Sequence[Item], label: str) -> Iterable[Item]:
         """The items one by one, with a bar and the time that is left."""
-        from tqdm import tqdm
-
-        form = "{desc} |{bar}| {percentage:3.0f}% {remaining} left"
-        return tqdm(items, desc=label, leave=False, bar_format=form, ncols=100, file=sys.stderr)
+        return _bar(items, desc=label, bar_format=_REMAINING)
 
     def reading(self, label: str, after: str = "") -> Watch:
         """Shows a bar while items go through; `after` stands there until the next line comes."""
 
         def watch(items: Iterator[Any], meter: Meter) -> Iterator[Any]:
-            from tqdm import tqdm
-
-            form = "{desc} |{bar}| {percentage:3.0f}% {remaining} left"
-            with tqdm(desc=label, total=1.0, leave=False, bar_format=form, ncols=100, file=sys.stderr) as bar:
+            with _bar(desc=label, total=1.0, bar_format=_REMAINING) as bar:
                 for number, item in enumerate(items):
                     if number % _LOOK_ITEMS == 0:
                         bar.update(min(1.0, meter.share() or 0.0) - bar.n)
@@ -153,7 +144,18 @@ class Speed:
 
 def display() -> Display:
     """The one that fits where stderr goes."""
-    return TerminalDisplay() if sys.stderr.isatty() else LineDisplay()
+    return TerminalDisplay() if sys.stderr.isatty() or _in_notebook() else LineDisplay()
+
+
+def _bar(*arguments: Any, **options: Any) -> Any:
+    from tqdm.auto import tqdm
+
+    width = {} if _in_notebook() else {"ncols": 100, "file": sys.stderr}
+    return tqdm(*arguments, leave=False, **width, **options)
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
 
 
 def duration(seconds: float) -> str:
