@@ -41,6 +41,25 @@ def test_version_and_help() -> None:
     assert "--max-minutes" in nlpseq("train-task", "--help").output
 
 
+def test_preview(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("label;text\n" + "pos;good, really\nneg;bad\n" * 3 + "neg;\n", encoding="utf-8")
+    found = json.loads(nlpseq("preview", "sentiment", "--data", file, "--json").stdout)
+    assert found["records"] == 6
+    assert found["columns"] == {"text": "text", "label": "label"}
+    assert found["labels"] == {"pos": 3, "neg": 3}
+    assert found["left_out"] == {"no text": 1}
+    assert found["first"][0] == {"text": "good, really", "label": "pos"}
+    assert len(found["first"]) == 3
+    page = nlpseq("preview", "sentiment", "--data", file).stdout
+    assert "semicolon" in page
+    assert "'good, really' → 'pos'" in page
+    refused = nlpseq("preview", "translation", "--data", file)
+    assert refused.exit_code == 2
+    assert "--columns source,target" in refused.stderr
+    assert nlpseq("preview", "char-lm", "--data", file, "--columns", "-,text").exit_code == 0
+
+
 def test_translate_arguments_and_lines(home: Path) -> None:
     result = nlpseq("translate", "one cat", "two dogs")
     assert result.exit_code == 0, result.output

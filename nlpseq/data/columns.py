@@ -24,6 +24,7 @@ _ALIASES = {
     "target": "target tgt targettext output outputtext translation answer response summary corrected",
 }
 ALIASES = {column: tuple(names.split()) for column, names in _ALIASES.items()}
+_KNOWN_NAMES = frozenset(name for names in ALIASES.values() for name in names)
 
 # Header names of parallel text: codes of ISO 639-1, then of 639-2 and 639-3, then English names.
 _LANGUAGE_CODES = """
@@ -247,6 +248,8 @@ def _guess_pair(rows: list[list[str]]) -> Places | None:
         if all(map(_NAME.fullmatch, first)):
             at = 1 - target if target is not None else source or 0
             return Places((at, 1 - at), 2, tuple(first))
+    if all(folded(name) in _KNOWN_NAMES for name in first):
+        return None  # a header, of other columns
     if any(all(_is_number(cells[at]) for cells in rows) for at in (0, 1)):
         return None  # numbers of lines, or marks
     return Places((0, 1), 2)
