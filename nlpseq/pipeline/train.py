@@ -112,6 +112,8 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
             raise UserError(f"--init-from {source}: this is the folder to be overwritten: choose another with --output")
         base = Vocabulary.load(other.path)
     prepared = task.prepare(task.dataset.examples("train"), base)
+    if prepared.warning:
+        display.say(prepared.warning)
     task = task.with_settings(prepared.settings)
     for part in ("train", "valid", "test"):
         if task.dataset.has_part(part):

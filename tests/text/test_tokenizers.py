@@ -3,7 +3,6 @@
 import io
 import itertools
 import json
-import zlib
 from pathlib import Path
 
 import pytest
@@ -45,12 +44,12 @@ def characters() -> Characters:
 
 @pytest.fixture(scope="module")
 def pieces() -> SentencePiece:
-    return SentencePiece.train(SENTENCES, 300)
+    return SentencePiece.train(SENTENCES, 320)
 
 
 @pytest.fixture(scope="module")
 def identity() -> SentencePiece:
-    return SentencePiece.train(SENTENCES, 300, normalization="identity")
+    return SentencePiece.train(SENTENCES, 320, normalization="identity")
 
 
 # Any text
@@ -166,10 +165,10 @@ def test_reserved_ids_are_left_out_of_the_text(index: int, characters: Character
 
 
 def test_training_is_deterministic() -> None:
-    first, second = (SentencePiece.train(iter(SENTENCES), 300) for _ in range(2))
+    first, second = (SentencePiece.train(iter(SENTENCES), 320) for _ in range(2))
     assert first.to_bytes() == second.to_bytes()
     assert first.digest() == second.digest()
-    assert first.digest() != SentencePiece.train(SENTENCES[1:], 300).digest()
+    assert first.digest() != SentencePiece.train(SENTENCES[1:], 320).digest()
 
 
 def test_reserved_ids_are_the_librarys_too(pieces: SentencePiece) -> None:
@@ -190,12 +189,12 @@ def test_ids_are_the_librarys(pieces: SentencePiece) -> None:
 def test_vocabulary_size_is_a_limit_not_a_demand() -> None:
     few = SentencePiece.train(SENTENCES, 6000)
     assert 260 < few.vocabulary_size < 6000
-    assert SentencePiece.train(SENTENCES, 300).vocabulary_size == 300
+    assert SentencePiece.train(SENTENCES, 320).vocabulary_size == 320
 
 
 @pytest.mark.parametrize("rule", ["nmt_nfkc", "nmt_nfkc_cf", "identity"])
 def test_normalisation(rule: str) -> None:
-    tokenizer = SentencePiece.train(SENTENCES, 300, normalization=rule)
+    tokenizer = SentencePiece.train(SENTENCES, 320, normalization=rule)
     expected = {"nmt_nfkc": "The fine sea", "nmt_nfkc_cf": "the fine sea", "identity": "The ﬁne sea"}
     assert tokenizer.decode(tokenizer.encode("The ﬁne sea")) == expected[rule]
 
@@ -225,58 +224,14 @@ def test_dirty_text_can_be_learnt_from() -> None:
         "x" * 30_000,
         " " * 9_000,
     ]
-    tokenizer = SentencePiece.train(texts, 340, normalization="identity")
+    tokenizer = SentencePiece.train(texts, 350, normalization="identity")
     assert tokenizer.decode(tokenizer.encode("the river")) == "the river"
     assert all(index >= 4 for index in tokenizer.encode("<s> </s> <unk> <pad> <0x00>"))
 
 
 def test_a_lone_surrogate_does_not_stop_the_training() -> None:
-    tokenizer = SentencePiece.train([*SENTENCES, "\ud83d half an emoji"], 300)
+    tokenizer = SentencePiece.train([*SENTENCES, "\ud83d half an emoji"], 320)
     assert tokenizer.decode(tokenizer.encode("the river")) == "the river"
-
-
-# What SentencePiece learns from
-
-
-def test_long_texts_are_cut_at_spaces_and_nothing_is_lost() -> None:
-    text = " ".join(f"word{index}" for index in range(3_000)) + "\n" + "y" * 2_500 + "\nend"
-    sentences = tokenizers._training_sentences([text])
-    assert "".join(sentences) == text.replace("\n", "")
-    assert all(len(sentence.encode()) <= 4_000 for sentence in sentences)
-    assert all(sentence.startswith(("word", " word", "y", "end")) for sentence in sentences)
-    assert sentences[-1] == "end"
-
-
-def test_small_corpora_are_taken_whole_and_in_order() -> None:
-    assert tokenizers._training_sentences(["b\na", "c  d", " ", "e\r\nf"]) == ["b", "a", "c  d", "e", "f"]
-
-
-def test_huge_corpora_are_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizers, "_TRAINING_CHARACTERS", 10_000)
-    corpus = [f"sentence number {index}" for index in range(20_000)]
-    kept = tokenizers._training_sentences(iter(corpus))
-    assert 2_500 <= sum(map(len, kept)) <= 10_000
-    assert kept == [sentence for sentence in corpus if sentence in set(kept)]
-    # Early and late sentences have the same chance.
-    places = [int(sentence.split()[-1]) for sentence in kept]
-    assert 0.35 < sum(places) / len(places) / 20_000 < 0.65
-    assert max(zlib.crc32(sentence.encode()) for sentence in kept) < min(
-        zlib.crc32(sentence.encode()) for sentence in set(corpus) - set(kept)
-    )
-
-
-def test_sampling_holds_little_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizers, "_TRAINING_CHARACTERS", 1_000)
-    assert sum(map(len, tokenizers._training_sentences(["x" * 900, "y" * 900]))) <= 1_000
-
-
-def test_repeated_sentences_do_not_stop_the_sampling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizers, "_TRAINING_CHARACTERS", 1_000)
-    kept = tokenizers._training_sentences(
-        itertools.chain(["again and again"] * 500, (f"new {i}" for i in range(2_000)))
-    )
-    assert sum(map(len, kept)) <= 1_000
-    assert any(sentence.startswith("new") for sentence in kept)
 
 
 # Files
