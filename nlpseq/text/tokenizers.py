@@ -112,6 +112,8 @@ class Characters(Tokenizer):
         """
         match json.loads(content):
             case {"characters": list(characters), "either_case": bool(either_case), "spelt": list(spelt)}:
+                if not all(isinstance(byte, int) for byte in spelt):
+                    raise ValueError("bytes are numbers")
                 return cls(characters, either_case=either_case, spelt=spelt)
             case {"characters": list(characters)}:  # of nlpseq 0.1
                 return cls(characters)
@@ -307,7 +309,9 @@ def _is_character(value: object) -> bool:
 
 
 def _normalizer(rule: str) -> Any:
-    return _sentencepiece().SentencePieceNormalizer(rule_name=rule)
+    return _sentencepiece().SentencePieceNormalizer(
+        rule_name=rule, add_dummy_prefix=False, escape_whitespaces=False, remove_extra_whitespaces=True
+    )
 
 
 def _sentencepiece() -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nlpseq.errors import UserError
 from nlpseq.text import tokenizers
-from nlpseq.text.tokenizers import Characters, SentencePiece, load, save
+from nlpseq.text.tokenizers import Characters, SentencePiece, load, normalized, save
 
 _SUBJECTS = ("The old man", "A small bird", "My sister", "Nobody", "Le petit garçon")
 _VERBS = ("sees", "followed", "will not find", "remembers")
@@ -149,6 +149,25 @@ def test_a_lone_surrogate_is_learnt_as_the_replacement_character() -> None:
     assert tokenizer.to_bytes().decode("utf-8")
 
 
+def test_a_letter_of_one_case_is_read_in_both() -> None:
+    """DNA is written in capitals and in small letters; names have both, and there the case says something."""
+    tokenizer = Characters.train(["ACGT", "aßİ"], 10, either_case=True)
+    assert tokenizer.encode("acgt")[1:] == tokenizer.encode("ACGT")[1:]
+    assert tokenizer.encode("a") != tokenizer.encode("A")
+    assert tokenizer.encode("T") != Characters.train(["t"], 10).encode("T") == [4 + ord("T")]
+    assert tokenizer.decode(tokenizer.encode("İß")) == "İß"
+
+
+def test_ids_that_no_learnt_text_has() -> None:
+    tokenizer = Characters.train(["aaab", "é"], 2)
+    assert set(range(tokenizer.vocabulary_size)) - set(tokenizer.never_learnt()) == {
+        *tokenizer.encode("ab"),
+        4 + 0xC3,
+        4 + 0xA9,
+    }
+    assert Characters(["a"]).never_learnt() == [0, 1, 2, 3]  # of a file that does not know
+
+
 @pytest.mark.parametrize("characters", [["ab"], [""], ["a", "b", "a"], ["\ud800"], [5]])
 def test_what_is_no_vocabulary_of_characters_is_refused(characters: list[str]) -> None:
     with pytest.raises(ValueError, match="each character once"):
@@ -199,6 +218,44 @@ def test_normalisation(rule: str) -> None:
     assert tokenizer.decode(tokenizer.encode("The ﬁne sea")) == expected[rule]
 
 
+@pytest.mark.parametrize("rule", ["nmt_nfkc", "nmt_nfkc_cf", "identity"])
+def test_the_same_pieces_after_another_rule(rule: str, identity: SentencePiece) -> None:
+    source, alone = identity.with_normalization(rule), SentencePiece.train(SENTENCES, 320, rule)
+    assert source.has_pieces_of(identity)
+    assert source.has_pieces_of(alone) == (rule == "identity")
+    for text in [*SENTENCES[:5], *AWKWARD, "The ﬁne RIVER, ½ m²"]:
+        assert source._processor.normalize(text) == alone._processor.normalize(text)
+        assert source.encode(text) == identity.encode(next(normalized([text], rule)))
+
+
+def test_targets_are_written_as_they_are() -> None:
+    texts = [
+        "½ Tasse, 3 m² … gut™",
+        "Ｌｅｉｐｚｉｇ，ｊａ！",
+        "می\u200cخواهم",
+        "10\u202f% ﬁn\u00adal",
+        "a ▅ b",
+        "a\tb\nc",
+    ]
+    learnt = SentencePiece.train(texts * 5, 400, normalization="identity")
+    assert [learnt.decode(learnt.encode(text)) for text in texts] == texts
+
+
+def test_figures_are_read_digit_by_digit_and_no_digit_is_missing() -> None:
+    for texts in (SENTENCES, [f"{year} dogs" for year in [1234] * 50]):
+        tokenizer = SentencePiece.train(texts, 320)
+        pieces = tokenizer.pieces(tokenizer.encode("1234 and 9056780"))
+        assert [piece for piece in pieces if piece.isdigit()] == list("12349056780")
+        assert "".join(pieces).count("▁") == 3
+
+
+def test_texts_with_the_trainers_own_mark_are_learnt_from() -> None:
+    """SentencePiece leaves out every text with U+2585."""
+    tokenizer = SentencePiece.train([f"{sentence} ▅" for sentence in SENTENCES], 320)
+    assert tokenizer.pieces(range(320)) == SentencePiece.train(SENTENCES, 320).pieces(range(320))
+    assert tokenizer.decode(tokenizer.encode("the river ▅ a")) == "the river ▅ a"
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["\n \n"]])
 def test_no_text_to_learn_from(texts: list[str]) -> None:
     with pytest.raises(UserError, match="no tokeniser can be learnt from this text"):
@@ -246,7 +303,7 @@ def test_saved_tokenisers_are_loaded(kind: str, request: pytest.FixtureRequest, 
     assert type(again) is type(tokenizer)
     assert again.digest() == tokenizer.digest()
     assert again.vocabulary_size == tokenizer.vocabulary_size
-    for text in [*SENTENCES[:5], *AWKWARD]:
+    for text in [*SENTENCES[:5], *AWKWARD, "ÉcRIT"]:
         assert again.encode(text) == tokenizer.encode(text)
 
 
@@ -286,6 +343,8 @@ def test_missing_tokeniser(tmp_path: Path) -> None:
         b'{"characters": ["a", "a"]}',
         b'{"characters": ["a", "\\ud800"]}',
         b'{"characters": ["a", null]}',
+        b'{"characters": ["a", "a"], "either_case": true, "spelt": []}',
+        b'{"characters": ["a"], "either_case": true, "spelt": [[]]}',
         b'{"characters": [' + b"9" * 5_000 + b"]}",
         b"[" * 100_000,
         b"\xff\xfe",
