@@ -38,6 +38,8 @@ Track = Callable[[Sequence[Any], str], Iterable[Any]]  # shows how far a loop ov
 
 # A small corpus wants small batches: what counts is the number of steps. Beyond 2,048 tokens a core gains no speed.
 _STEPS_OF_AN_EPOCH = 200
+_STEPS_OF_A_RUN = 4000
+_MOST_EPOCHS = 60
 _FEWEST_TOKENS, _MOST_TOKENS = 256, 2048
 _FEWEST_EXAMPLES = 50  # fewer are hardly enough to try a data file out
 _ASKED_AT_ONCE = 512  # questions, between two looks at the bar
@@ -190,6 +192,7 @@ class Task(abc.ABC, Generic[Config]):
     """
 
     facts: ClassVar[TaskFacts]
+    fewest_epochs: ClassVar[int] = 20  # an upper bound for large corpora
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -346,6 +349,12 @@ class Task(abc.ABC, Generic[Config]):
         """Padded tokens in a batch of a training corpus."""
         fitting = max(corpus.ids) // _STEPS_OF_AN_EPOCH
         return self.config.training.batch_tokens or min(max(fitting, _FEWEST_TOKENS), _MOST_TOKENS)
+
+    def epochs(self, corpus: Corpus) -> int:
+        """How often a training corpus is read at most. A small one has few batches, so it is read more often."""
+        batches = max(1, max(corpus.ids) // self.batch_tokens(corpus))
+        fitting = min(max(_STEPS_OF_A_RUN // batches, self.fewest_epochs), _MOST_EPOCHS)
+        return self.config.training.epochs or fitting
 
     def epoch_size(self, corpus: Corpus) -> int:
         """What the ``examples`` of an epoch's batches add up to."""

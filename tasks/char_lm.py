@@ -37,7 +37,7 @@ _EVALUATION_ROWS = 16  # streams; each but the first begins without its past, wh
 _EVALUATION_STEPS = 256
 _MIN_ROW = 2048  # no more streams than this leaves each one
 _WINDOW_TOKENS = 16_384  # padded ids of windows that are scored in one call
-_FEWEST_CHARACTERS = 10_000
+_FEWEST_CHARACTERS = 5_000
 _FEWEST_PIECES = 300  # SentencePiece wants the bytes and all characters
 
 
@@ -56,7 +56,6 @@ class LanguageModelTokenizer(Section):
 
 @dataclass(frozen=True)
 class LanguageModelTraining(TrainingConfig):
-    epochs: int = setting(20, "an upper bound", minimum=1)
     length: int = setting(64, "steps that gradients go back (truncated BPTT); the state goes further", minimum=2)
     batch_tokens: int = setting(
         0, "streams x length; 0: a 200th of the text, from 256 to 2048, which is 4 to 32 streams of 64", minimum=0
@@ -246,8 +245,8 @@ def _few_characters(count: int) -> str:
     if count >= _FEWEST_CHARACTERS:
         return ""
     return (
-        f"there are only {count} characters to train on: a model learns to spell from {_FEWEST_CHARACTERS:,} or so on; "
-        "add text, or start from a trained model with --init-from"
+        f"there are only {count:,} characters to train on: a model learns to spell from {_FEWEST_CHARACTERS:,} or "
+        "so on; add text, or start from a trained model with --init-from"
     )
 
 

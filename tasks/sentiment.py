@@ -60,7 +60,6 @@ class ClassificationTokenizer(Section):
 
 @dataclass(frozen=True)
 class ClassificationTraining(TrainingConfig):
-    epochs: int = setting(8, "an upper bound", minimum=1)
     decay_start: float = setting(0.1, "part of the run at the full rate before the decay begins", minimum=0, maximum=1)
     warmup_steps: int = setting(100, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     patience: int = setting(3, "epochs without a better metric before the run ends; 0: never", minimum=0)
@@ -78,6 +77,7 @@ class Config(TaskConfig):
 class SentimentClassification(Task[Config]):
     """Text to one of a few labels."""
 
+    fewest_epochs = 8
     facts = TaskFacts(
         name="sentiment",
         config_type=Config,

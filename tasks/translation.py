@@ -71,7 +71,6 @@ class TranslationTokenizer(Section):
 
 @dataclass(frozen=True)
 class TranslationTraining(TrainingConfig):
-    epochs: int = setting(15, "an upper bound; small corpora want more", minimum=1)
     learning_rate: float = setting(2e-3, "with Adam", minimum=0)
     warmup_steps: int = setting(400, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     label_smoothing: float = setting(0.1, "Szegedy 2016", minimum=0, maximum=0.9)
@@ -99,6 +98,7 @@ class Config(TaskConfig):
 class TranslationTask(Task[Config]):
     """Source text to target text."""
 
+    fewest_epochs = 15
     facts = TaskFacts(
         name="translation",
         config_type=Config,

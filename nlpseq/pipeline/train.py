@@ -118,6 +118,7 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
     for part in ("train", "valid", "test"):
         if task.dataset.has_part(part):
             task.corpus(prepared.vocabulary, part)  # bad data shows before anything of an older model is touched
+    task = task.with_settings({"training.epochs": task.epochs(task.corpus(prepared.vocabulary, "train"))})
     return task, prepared.vocabulary, lambda: _begin(folder, task, prepared.vocabulary, request.resume)
 
 
