@@ -69,7 +69,7 @@ class DecodingConfig(Section):
 class TrainingConfig(Section):
     """How any task trains. A task overrides the defaults that its models want otherwise."""
 
-    epochs: int = setting(20, "an upper bound; early stopping usually ends a run", minimum=1)
+    epochs: int = setting(0, "an upper bound; 0: many for a small corpus, some 4,000 steps; few for a large", minimum=0)
     max_minutes: float = setting(0.0, "0: no limit; else the schedule is compressed to end in this time", minimum=0)
     batch_tokens: int = setting(0, "padded tokens in a batch; 0: a 200th of the corpus, from 256 to 2048", minimum=0)
     optimizer: str = setting("adam", "the safe choice for recurrent networks", choices=("adam", "adamw", "sgd"))

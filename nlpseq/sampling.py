@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from nlpseq.decoding import IMPOSSIBLE, State, Step, impossible_tokens
-from nlpseq.text.tokenizers import PAD
+from nlpseq.decoding import IMPOSSIBLE, State, Step
+from nlpseq.text.tokenizers import BOS, PAD, UNKNOWN
 
 _GOLDEN, _FIRST_FACTOR, _SECOND_FACTOR = (  # as int32: 2^32 / golden ratio, and the factors of MurmurHash3
     0x9E3779B9 - 2**32,
@@ -54,6 +56,7 @@ def sample_tokens(
     length: tf.Tensor,
     temperature: tf.Tensor,
     seed: tf.Tensor,
+    never: Sequence[int] = (PAD, UNKNOWN, BOS),
     only: Filter | None = None,
     capacity: int | None = None,
 ) -> tf.Tensor:
@@ -69,6 +72,7 @@ def sample_tokens(
         length: int32 [batch], tokens to draw.
         temperature: float32 [batch]; 0 takes the most probable token.
         seed: int32 [batch]; the same seed draws the same tokens.
+        never: tokens that are not drawn whatever their logits are, such as those that training never had.
         only: which tokens may be drawn; all where it is None.
         capacity: columns of the result; as many as needed where it is None. With a capacity all shapes are known, and
             TensorFlow Lite plans its memory once; without it, it plans anew at every step.
@@ -84,7 +88,9 @@ def sample_tokens(
     places = None if capacity is None else tf.range(capacity)[None]
 
     def draw(index: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        logits = tf.cast(logits, tf.float32) + impossible_tokens(logits.shape[-1])
+        penalty = np.zeros(logits.shape[-1], np.float32)
+        penalty[list(never)] = IMPOSSIBLE
+        logits = tf.cast(logits, tf.float32) + penalty
         scaled = logits / divisor
         if only is not None:
             scaled = filtered_logits(scaled, only.top_k, only.top_p)

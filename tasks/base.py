@@ -42,7 +42,10 @@ Track = Callable[[Sequence[Any], str], Iterable[Any]]  # shows how far a loop ov
 
 # A small corpus wants small batches: what counts is the number of steps. Beyond 2,048 tokens a core gains no speed.
 _STEPS_OF_AN_EPOCH = 200
+_STEPS_OF_A_RUN = 4000
+_MOST_EPOCHS = 60
 _FEWEST_TOKENS, _MOST_TOKENS = 256, 2048
+_FEWEST_EXAMPLES = 50  # fewer are hardly enough to try a data file out
 _ASKED_AT_ONCE = 512  # questions, between two looks at the bar
 _ENCODED_AT_ONCE = 2048  # examples
 
@@ -99,10 +102,12 @@ class Prepared:
     Attributes:
         vocabulary: tokenizers, and labels where there are any.
         settings: what settings that were "auto" came to, by their names.
+        warning: what the user should know of the data before it is trained on; empty where all is well.
     """
 
     vocabulary: Vocabulary
     settings: dict[str, Any] = field(default_factory=dict)
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,16 @@ class Loss:
     total: tf.Tensor
     count: tf.Tensor
     weight: float = 1.0
+
+
+def few_examples(count: int) -> str:
+    """The warning of a training part with so many examples."""
+    if count >= _FEWEST_EXAMPLES:
+        return ""
+    return (
+        f"there are only {count} examples to train on: a model learns little from less than {_FEWEST_EXAMPLES}; add "
+        "examples, or start from a trained model with --init-from"
+    )
 
 
 def no_track(items: Sequence[Item], label: str) -> Iterable[Item]:
@@ -183,6 +198,7 @@ class Task(abc.ABC, Generic[Config]):
     """
 
     facts: ClassVar[TaskFacts]
+    fewest_epochs: ClassVar[int] = 20  # an upper bound for large corpora
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -342,15 +358,25 @@ class Task(abc.ABC, Generic[Config]):
         self, corpus: Corpus, *, training: bool, epoch: int = 0, first: int = 0, rows_multiple: int = 1
     ) -> Iterator[Batch]:
         """Batches of one epoch, in an order that depends on the seed and the epoch alone, from batch ``first`` on."""
-        fitting = max(corpus.ids) // _STEPS_OF_AN_EPOCH
         return bucketed_batches(
             corpus,
-            batch_tokens=self.config.training.batch_tokens or min(max(fitting, _FEWEST_TOKENS), _MOST_TOKENS),
+            batch_tokens=self.batch_tokens(corpus),
             seed=self.config.training.seed if training else None,
             epoch=epoch,
             first=first,
             rows_multiple=rows_multiple,
         )
+
+    def batch_tokens(self, corpus: Corpus) -> int:
+        """Padded tokens in a batch of a training corpus."""
+        fitting = max(corpus.ids) // _STEPS_OF_AN_EPOCH
+        return self.config.training.batch_tokens or min(max(fitting, _FEWEST_TOKENS), _MOST_TOKENS)
+
+    def epochs(self, corpus: Corpus) -> int:
+        """How often a training corpus is read at most. A small one has few batches, so it is read more often."""
+        batches = max(1, max(corpus.ids) // self.batch_tokens(corpus))
+        fitting = min(max(_STEPS_OF_A_RUN // batches, self.fewest_epochs), _MOST_EPOCHS)
+        return self.config.training.epochs or fitting
 
     def epoch_size(self, corpus: Corpus) -> int:
         """What the ``examples`` of an epoch's batches add up to."""

@@ -38,6 +38,7 @@ _EVALUATION_ROWS = 16  # streams; each but the first begins without its past, wh
 _EVALUATION_STEPS = 256
 _MIN_ROW = 2048  # no more streams than this leaves each one
 _WINDOW_TOKENS = 16_384  # padded ids of windows that are scored in one call
+_FEWEST_CHARACTERS = 5_000
 _FEWEST_PIECES = 300  # SentencePiece wants the bytes and all characters
 
 
@@ -56,9 +57,10 @@ class LanguageModelTokenizer(Section):
 
 @dataclass(frozen=True)
 class LanguageModelTraining(TrainingConfig):
-    epochs: int = setting(20, "an upper bound", minimum=1)
     length: int = setting(64, "steps that gradients go back (truncated BPTT); the state goes further", minimum=2)
-    batch_tokens: int = setting(2048, "streams x length: 32 streams of 64", minimum=2)
+    batch_tokens: int = setting(
+        0, "streams x length; 0: a 200th of the text, from 256 to 2048, which is 4 to 32 streams of 64", minimum=0
+    )
     learning_rate: float = setting(3e-3, "with Adam", minimum=0)
     decay_start: float = setting(0.1, "character models gain from a long decay", minimum=0, maximum=1)
     valid_examples: int = setting(32, "evaluated after each epoch, in pieces of 64k characters", minimum=1)
@@ -107,12 +109,19 @@ class CharacterLanguageModelling(Task[Config]):
             if "text" not in base.tokenizers:
                 raise UserError("--init-from: a language model can only start from a language model or a classifier")
             return Prepared(Vocabulary({"text": base.tokenizers["text"]}))
-        config = self.config.tokenizer
-        texts = (example.fields[0] for example in examples)
+        config, characters = self.config.tokenizer, 0
+
+        def texts() -> Iterator[str]:
+            nonlocal characters
+            for example in examples:
+                characters += len(example.fields[0])
+                yield example.fields[0]
+
         if config.kind == "characters":
-            return Prepared(Vocabulary({"text": Characters.train(texts, config.vocabulary_size)}))
-        size = max(config.vocabulary_size, _FEWEST_PIECES)
-        return Prepared(Vocabulary({"text": SentencePiece.train(texts, size)}))
+            tokenizer: Tokenizer = Characters.train(texts(), config.vocabulary_size)
+        else:
+            tokenizer = SentencePiece.train(texts(), max(config.vocabulary_size, _FEWEST_PIECES))
+        return Prepared(Vocabulary({"text": tokenizer}), warning=_few_characters(characters))
 
     def encode(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
@@ -121,7 +130,7 @@ class CharacterLanguageModelling(Task[Config]):
 
     def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None) -> Corpus:
         corpus = super().corpus(vocabulary, part, watch)
-        rows, length = self._rows(), self.config.training.length
+        rows, length = self._rows(corpus), self.config.training.length
         if part == "train" and corpus.ids[0] < 2 * rows:  # an epoch begins up to a quarter of the text late
             raise DataError(
                 f"has {corpus.ids[0]} characters to train on: {rows} streams need {rows * length} or more; "
@@ -133,7 +142,7 @@ class CharacterLanguageModelling(Task[Config]):
     def batches(
         self, corpus: Corpus, *, training: bool, epoch: int = 0, first: int = 0, rows_multiple: int = 1
     ) -> Iterator[Batch]:
-        rows = -(-self._rows() // rows_multiple) * rows_multiple
+        rows = -(-self._rows(corpus) // rows_multiple) * rows_multiple
         seed = self.config.training.seed if training else None
         return stream_batches(
             corpus, rows=rows, length=self.config.training.length, seed=seed, epoch=epoch, first=first
@@ -142,8 +151,8 @@ class CharacterLanguageModelling(Task[Config]):
     def epoch_size(self, corpus: Corpus) -> int:
         return corpus.ids[0]
 
-    def _rows(self) -> int:
-        return max(1, self.config.training.batch_tokens // self.config.training.length)
+    def _rows(self, corpus: Corpus) -> int:
+        return max(1, self.batch_tokens(corpus) // self.config.training.length)
 
     # Model
 
@@ -234,6 +243,16 @@ class CharacterLanguageModelling(Task[Config]):
         words = [word for example in examples for word in example.fields[0][:1000].split()]
         prompts = [" ".join(words[start : start + 3]) for start in (0, len(words) // 2)]
         return [(prompt, predictor.generate(prompt, length=200).text) for prompt in prompts]
+
+
+def _few_characters(count: int) -> str:
+    """The warning of a text with so many characters to train on."""
+    if count >= _FEWEST_CHARACTERS:
+        return ""
+    return (
+        f"there are only {count:,} characters to train on: a model learns to spell from {_FEWEST_CHARACTERS:,} or "
+        "so on; add text, or start from a trained model with --init-from"
+    )
 
 
 def _score_windows(network: LanguageModel) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,8 +25,9 @@ from nlpseq.programs.program import Program
 from nlpseq.runtime.classifier import Classifier
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained
-from nlpseq.text.tokenizers import PAD, SentencePiece, Tokenizer
+from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained, few_examples
+from nlpseq.text.tokenizers import PAD, Characters, SentencePiece, Tokenizer
+from nlpseq.text.training_texts import TrainingTexts, fitting_kind
 from nlpseq.text.vocabulary import Vocabulary
 
 _CLASSIFIED_TOKENS = 16_384  # padded pieces classified in one call
@@ -44,7 +46,12 @@ class ClassificationData(DataConfig):
 
 @dataclass(frozen=True)
 class ClassificationTokenizer(Section):
-    vocabulary_size: int = setting(6000, "pieces", minimum=300)
+    kind: str = setting(
+        "auto",
+        "sentencepiece reads words and parts of words; characters suits DNA, names and codes; auto: as the texts look",
+        choices=("auto", "sentencepiece", "characters"),
+    )
+    vocabulary_size: int = setting(6000, "pieces, or characters", minimum=300)
     normalization: str = setting(
         "nmt_nfkc_cf", "SentencePiece's rule; this one also folds case", choices=("nmt_nfkc", "nmt_nfkc_cf", "identity")
     )
@@ -52,7 +59,6 @@ class ClassificationTokenizer(Section):
 
 @dataclass(frozen=True)
 class ClassificationTraining(TrainingConfig):
-    epochs: int = setting(8, "an upper bound", minimum=1)
     decay_start: float = setting(0.1, "part of the run at the full rate before the decay begins", minimum=0, maximum=1)
     warmup_steps: int = setting(100, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     patience: int = setting(3, "epochs without a better metric before the run ends; 0: never", minimum=0)
@@ -70,6 +76,7 @@ class Config(TaskConfig):
 class SentimentClassification(Task[Config]):
     """Text to one of a few labels."""
 
+    fewest_epochs = 8
     facts = TaskFacts(
         name="sentiment",
         config_type=Config,
@@ -121,26 +128,27 @@ class SentimentClassification(Task[Config]):
         return {label.strip(): name.strip() for label, _, name in pairs}
 
     def prepare(self, examples: Iterable[Record], base: Vocabulary | None) -> Prepared:
-        labels: dict[str, None] = {}
-
-        def texts() -> Iterator[str]:
-            for example in examples:
-                labels.setdefault(example.fields[1])
-                yield example.fields[0]
-
-        if base is None:
-            config = self.config.tokenizer
-            pieces: Tokenizer = SentencePiece.train(texts(), config.vocabulary_size, config.normalization)
-        elif "text" not in base.tokenizers:
+        if base is not None and "text" not in base.tokenizers:
             raise UserError("--init-from: a classifier can only start from a classifier or a language model")
-        else:
-            pieces = base.tokenizers["text"]
-            for _ in texts():
-                pass
+        labels: Counter[str] = Counter()
+        texts = TrainingTexts()
+        for example in examples:
+            labels[example.fields[1]] += 1
+            texts.add(example.fields[0])
+        tokenizer = self._learnt(texts) if base is None else base.tokenizers["text"]
         if len(labels) < 2:
             only = f"only the label '{next(iter(labels))}'" if labels else "no example"
             raise DataError(f"has {only}: a classifier needs at least two labels", file=self.config.data.train)
-        return Prepared(Vocabulary({"text": pieces}, tuple(sorted(labels))))
+        vocabulary = Vocabulary({"text": tokenizer}, tuple(sorted(labels)))
+        settings = {"tokenizer.kind": tokenizer.kind} if self.config.tokenizer.kind == "auto" else {}
+        return Prepared(vocabulary, settings, few_examples(labels.total()))
+
+    def _learnt(self, texts: TrainingTexts) -> Tokenizer:
+        config = self.config.tokenizer
+        kind = fitting_kind([texts], self.config.data.max_length) if config.kind == "auto" else config.kind
+        if kind == Characters.kind:
+            return Characters.train(texts, config.vocabulary_size, either_case=True)
+        return SentencePiece.train(texts, config.vocabulary_size, config.normalization)
 
     def encode(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]

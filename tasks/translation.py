@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,10 +27,11 @@ from nlpseq.programs.translate import previous_pieces, search_function, translat
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.translator import Translator
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained
+from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained, few_examples
 from nlpseq.text.languages import language_name
 from nlpseq.text.segmentation import is_one_sentence, rejoined, segments
-from nlpseq.text.tokenizers import EOS, PAD, SentencePiece
+from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
+from nlpseq.text.training_texts import TrainingTexts, fitting_kind
 from nlpseq.text.vocabulary import Vocabulary
 
 _DECODED_TOKENS = 2048  # source pieces translated in one call, padding included
@@ -54,16 +57,22 @@ class TranslationData(DataConfig):
 
 @dataclass(frozen=True)
 class TranslationTokenizer(Section):
+    kind: str = setting(
+        "auto",
+        "sentencepiece reads words and parts of words; characters suits names and codes; auto: as the sides look",
+        choices=("auto", "sentencepiece", "characters"),
+    )
     vocabulary_size: int = setting(6000, "pieces; more give shorter sequences and a larger file", minimum=300)
     shared: bool = setting(True, "one vocabulary for both sides; false where scripts differ")
     normalization: str = setting(
-        "nmt_nfkc", "SentencePiece's rule; nmt_nfkc_cf also folds case", choices=("nmt_nfkc", "nmt_nfkc_cf", "identity")
+        "nmt_nfkc",
+        "SentencePiece's rule for sources; nmt_nfkc_cf also folds case; targets are written as they are",
+        choices=("nmt_nfkc", "nmt_nfkc_cf", "identity"),
     )
 
 
 @dataclass(frozen=True)
 class TranslationTraining(TrainingConfig):
-    epochs: int = setting(15, "an upper bound; small corpora want more", minimum=1)
     learning_rate: float = setting(2e-3, "with Adam", minimum=0)
     warmup_steps: int = setting(400, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
     label_smoothing: float = setting(0.1, "Szegedy 2016", minimum=0, maximum=0.9)
@@ -94,6 +103,7 @@ class Config(TaskConfig):
 class TranslationTask(Task[Config]):
     """Source text to target text."""
 
+    fewest_epochs = 15
     facts = TaskFacts(
         name="translation",
         config_type=Config,
@@ -122,57 +132,66 @@ class TranslationTask(Task[Config]):
     def sample(self) -> Iterable[tuple[str, ...]]:
         return phrasebook.pairs()
 
+    def clean(self, example: Record) -> Record:
+        """With the target's letters and marks composed (NFC), which is all that is changed in a target."""
+        source, target = example.fields
+        return Record((source, unicodedata.normalize("NFC", target)), example.file, example.line)
+
     def prepare(self, examples: Iterable[Record], base: Vocabulary | None) -> Prepared:
-        counts = {True: 0, False: 0}
-        some_targets: list[str] = []
-
-        def counted() -> Iterator[tuple[str, ...]]:
-            for example in examples:
-                counts[is_one_sentence(example.fields[0])] += 1
-                if len(some_targets) < _LOOKED_AT:
-                    some_targets.append(example.fields[1])
-                yield example.fields
-
-        if base is None:
-            vocabulary = self._learnt(counted())
-        elif set(base.tokenizers) != {"source", "target"}:
+        if base is not None and set(base.tokenizers) != {"source", "target"}:
             raise UserError("--init-from: a translation model can only start from a translation model")
-        else:
-            vocabulary = base
-            for _ in counted():
-                pass
-        settings: dict[str, Any] = {}
+        sources, targets = TrainingTexts(), TrainingTexts()
+        pairs = sentences = 0
+        some_targets: list[str] = []
+        for example in examples:
+            sources.add(example.fields[0])
+            targets.add(example.fields[1])
+            if pairs < _LOOKED_AT:
+                some_targets.append(example.fields[1])
+            pairs, sentences = pairs + 1, sentences + is_one_sentence(example.fields[0])
+        vocabulary = base or self._learnt(sources, targets)
+        kind = vocabulary.tokenizers["target"].kind
+        settings: dict[str, Any] = {"tokenizer.kind": kind} if self.config.tokenizer.kind == "auto" else {}
         if self.config.data.unit == "auto":
-            settings["data.unit"] = "sentence" if counts[True] > counts[False] else "text"
+            by_sentences = kind == SentencePiece.kind and 2 * sentences > pairs
+            settings["data.unit"] = "sentence" if by_sentences else "text"
         if self.config.training.metric == "auto" and some_targets:
             settings["training.metric"] = metrics.fitting_translation_metric(some_targets)
-        return Prepared(vocabulary, settings)
+        return Prepared(vocabulary, settings, few_examples(pairs))
 
-    def _learnt(self, pairs: Iterable[tuple[str, ...]]) -> Vocabulary:
+    def _learnt(self, sources: TrainingTexts, targets: TrainingTexts) -> Vocabulary:
         config = self.config.tokenizer
-
-        def learn(texts: Iterable[str]) -> SentencePiece:
-            return SentencePiece.train(texts, config.vocabulary_size, config.normalization)
-
-        if config.shared:
-            shared = learn(text for pair in pairs for text in pair)
-            return Vocabulary({"source": shared, "target": shared})
-        kept = list(pairs)
-        return Vocabulary({"source": learn(pair[0] for pair in kept), "target": learn(pair[1] for pair in kept)})
+        kind, size, rule = config.kind, config.vocabulary_size, config.normalization
+        if kind == "auto":
+            kind = fitting_kind((sources, targets), self.config.data.max_length - 1)
+        source: Tokenizer
+        target: Tokenizer
+        if kind == Characters.kind:
+            source = target = Characters.train(chain(sources, targets), size)
+            if not config.shared:
+                source, target = Characters.train(sources, size), Characters.train(targets, size)
+        elif config.shared:
+            target = pieces = SentencePiece.train(chain(normalized(sources, rule), targets), size, "identity")
+            source = pieces.with_normalization(rule)
+        else:
+            source, target = SentencePiece.train(sources, size, rule), SentencePiece.train(targets, size, "identity")
+        return Vocabulary({"source": source, "target": target})
 
     def encode(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
     ) -> Iterable[Sequence[Sequence[int]] | None]:
-        sources = vocabulary.tokenizers["source"].encode_all([example.fields[0] for example in examples])
-        targets = vocabulary.tokenizers["target"].encode_all([example.fields[1] for example in examples])
-        longest = self.config.data.max_length
-        for source, target in zip(sources, targets, strict=True):
-            if max(len(source), len(target)) < longest:
-                yield [*source, EOS], [*target, EOS]
-            else:
+        tokenizers, longest = vocabulary.tokenizers, self.config.data.max_length
+        sources = tokenizers["source"].encode_all([example.fields[0] for example in examples])
+        targets = tokenizers["target"].encode_all([example.fields[1] for example in examples])
+        for example, source, target in zip(examples, sources, targets, strict=True):
+            if max(len(source), len(target)) >= longest:
                 what = f"pairs longer than {longest} pieces (data.max_length) left out"
                 notes[what] = notes.get(what, 0) + 1
                 yield None
+                continue
+            for what in _lost(example.fields[1], tokenizers["target"].decode(target)):
+                notes[what] = notes.get(what, 0) + 1
+            yield [*source, EOS], [*target, EOS]
 
     def network(self, vocabulary: Vocabulary) -> EncoderDecoder:
         source, target = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"]
@@ -181,7 +200,7 @@ class TranslationTask(Task[Config]):
             source_vocabulary=source.vocabulary_size,
             target_vocabulary=target.vocabulary_size,
             # A vocabulary that was taken over may be shared or not, whatever the configuration asks of a new one.
-            shared_vocabulary=source.digest() == target.digest(),
+            shared_vocabulary=source.has_pieces_of(target),
         )
         model.build()
         return model
@@ -273,3 +292,12 @@ class TranslationTask(Task[Config]):
         assert isinstance(predictor, Translator)
         translations = [predictor.translate(example.fields[0]) for example in examples[:_PICTURED]]
         return {"attention.png": attention_picture(translations)}
+
+
+def _lost(target: str, written: str) -> list[str]:
+    """What a target has that the model cannot write, in words."""
+    if written == target:
+        return []
+    lost = sorted(set(target) - set(written))
+    whats = [f"targets with {character!r}, which this model writes otherwise" for character in lost]
+    return whats or ["targets with several spaces in a row: one is written"]

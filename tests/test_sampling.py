@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from nlpseq.sampling import Filter, filtered_logits, sample_tokens, uniform
-from nlpseq.text.tokenizers import BOS, PAD
+from nlpseq.text.tokenizers import BOS, PAD, UNKNOWN
 
 VOCABULARY = 9  # the four reserved ids and five words
 
@@ -92,6 +92,22 @@ def traced(filtered: bool, capacity: int | None, rows: int | None) -> Any:
         prompt_lengths=tf.TensorSpec([rows], tf.int32),
         **{name: tf.TensorSpec([rows], kind) for name, kind in kinds.items()},
     )
+
+
+def test_what_training_never_had_is_never_drawn() -> None:
+    never = [PAD, UNKNOWN, BOS, 5]
+    logits = tf.one_hot(tf.fill([VOCABULARY], 5), VOCABULARY, on_value=20.0)
+
+    def step(ids: tf.Tensor, state: tuple[()]) -> tuple[tf.Tensor, tuple[()]]:
+        return tf.gather(logits, ids), state
+
+    one = tf.ones([1], tf.int32)
+    for temperature in (0.0, 1.0, 50.0):
+        how = {"length": 40 * one, "temperature": tf.constant([temperature]), "seed": one}
+        drawn = set(sample_tokens(step, (), one[None], one, never=never, **how).numpy()[0, 1:].tolist())
+        assert drawn.isdisjoint(never)
+        if temperature:
+            assert drawn == set(range(VOCABULARY)) - set(never)
 
 
 def sampled(

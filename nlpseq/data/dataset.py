@@ -101,11 +101,11 @@ class _Survey:
             summary.notes.append(
                 f"no example of {_listed(absent)} is in the validation part: nothing is measured of it"
             )
-        if note := few_examples(held_out):
+        if note := few_validation_examples(held_out):
             summary.notes.append(note)
 
 
-def few_examples(count: int) -> str:
+def few_validation_examples(count: int) -> str:
     """What it means that a validation part has so many examples; "" where they are enough."""
     if not 0 < count < _FEW:
         return ""

@@ -132,11 +132,14 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
         base = Vocabulary.load(other.path)
     learning = display.reading("learning the vocabulary", after="all is read, now the vocabulary is learnt from it")
     prepared = task.prepare(task.dataset.examples("train", learning), base)
+    if prepared.warning:
+        display.say(prepared.warning)
     task = task.with_settings(prepared.settings)
     for part in PARTS:
         if task.dataset.has_part(part):
             # Bad data shows before anything of an older model is touched.
             task.corpus(prepared.vocabulary, part, display.reading(f"encoding {part}"))
+    task = task.with_settings({"training.epochs": task.epochs(task.corpus(prepared.vocabulary, "train"))})
     return task, prepared.vocabulary, lambda: _begin(folder, task, prepared.vocabulary, lines, request.resume)
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from nlpseq.networks.recurrent_classifier import RecurrentClassifier
 from nlpseq.programs.program import Program, Signature
 from nlpseq.text.graph import in_graph
+from nlpseq.text.graph.steps import side_by_side
 from nlpseq.text.tokenizers import Tokenizer
 from nlpseq.text.vocabulary import Vocabulary
 
@@ -82,16 +83,20 @@ def _fitting_in_graph(ids: tf.Tensor, lengths: tf.Tensor, limit: int) -> tuple[t
 
 
 def _without_markup(text: tf.Tensor) -> tf.Tensor:
-    """:func:`without_markup` for uint8 [batch, n]: each byte of markup becomes a space. The tokenizer merges them."""
+    """:func:`without_markup` for uint8 [batch, n]."""
     letters = tf.cast(text, tf.int32)
     letters = tf.where((letters >= ord("A")) & (letters <= ord("Z")), letters + 32, letters)
     size = text.shape[1]
     ahead = tf.pad(letters, [[0, 0], [0, 6]])
-    inside = tf.zeros_like(ahead)
+    first, others = tf.zeros_like(letters), tf.zeros_like(ahead)
     for markup in ("<br>", "<br/>", "<br >", "<br />"):
         found = tf.ones_like(letters)
         for index, letter in enumerate(markup.encode()):
             found *= tf.cast(tf.equal(ahead[:, index : index + size], letter), tf.int32)
-        for index in range(len(markup)):
-            inside += tf.pad(found, [[0, 0], [index, 6 - index]])
-    return tf.cast(tf.where(inside[:, :size] > 0, ord(" "), tf.cast(text, tf.int32)), tf.uint8)
+        first += found
+        for index in range(1, len(markup)):
+            others += tf.pad(found, [[0, 0], [index, 6 - index]])
+    spaced = tf.where(first > 0, ord(" "), tf.cast(text, tf.int32))
+    there = 1 - others[:, :size]
+    shorter = tf.cond(tf.reduce_any(first > 0), lambda: side_by_side(spaced, there, size), lambda: spaced)
+    return tf.cast(shorter, tf.uint8)

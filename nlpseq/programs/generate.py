@@ -49,7 +49,15 @@ def generation_program(network: LanguageModel, vocabulary: Vocabulary, **stated:
         states = network.encoder.zero_states(rows)
         capacity = WRITTEN_BYTES + 1
         written = sample_tokens(
-            network.advance, states, prompt, lengths, length=length, only=only, capacity=capacity, **numbers
+            network.advance,
+            states,
+            prompt,
+            lengths,
+            length=length,
+            never=tokenizer.never_learnt(),
+            only=only,
+            capacity=capacity,
+            **numbers,
         )
         written = tf.where(blank[:, None], written[:, 1:], written[:, :-1])
         with tf.name_scope("text"):

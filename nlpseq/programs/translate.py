@@ -49,9 +49,8 @@ def translation_program(
         stated: further attributes of the :class:`Program`.
     """
     source, target = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"]
-    shared = source.digest() == target.digest()
-    read = in_graph(source)
-    write = read if shared else in_graph(target)
+    shared = source.has_pieces_of(target)
+    read, write = in_graph(source), in_graph(target)
     most_written = int(longest_target(config, limit))
     sizes = {"N": _BYTES_A_PIECE * limit, "M": _WRITTEN_BYTES_A_PIECE * limit, "S": limit, "T": most_written}
 

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import threading
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,14 +20,14 @@ from typing import Any, ClassVar
 
 from nlpseq.atomic_files import write_bytes
 from nlpseq.errors import MissingExtraError, UserError
+from nlpseq.text.training_texts import SENTENCE_BYTES, TrainingTexts
 from nlpseq.text.unicode import without_surrogates
 
 PAD, UNKNOWN, BOS, EOS = range(4)
 FIRST_BYTE = 4
 _FIRST_CHARACTER = FIRST_BYTE + 256
 
-_TRAINING_CHARACTERS = 20_000_000  # a unigram model learns no more from more text; it only takes minutes
-_SENTENCE_BYTES = 4_000  # SentencePiece leaves out longer "sentences", so long texts are cut at spaces
+_RESERVED_BY_TRAINER = "\u2585"  # the trainer writes it for unknown characters, and leaves out texts that have it
 
 
 class Tokenizer(abc.ABC):
@@ -57,6 +56,11 @@ class Tokenizer(abc.ABC):
     def to_bytes(self) -> bytes:
         """Returns the content of the file that :func:`load` reads."""
 
+    def has_pieces_of(self, other: Tokenizer) -> bool:
+        """Says whether each id means the same in both, so that a model may share its embeddings."""
+        ids = range(self.vocabulary_size)
+        return self.vocabulary_size == other.vocabulary_size and self.pieces(ids) == other.pieces(ids)
+
     def digest(self) -> str:
         """Returns a name for this content: two tokenisers of one digest are equal."""
         return hashlib.blake2b(self.to_bytes(), digest_size=16).hexdigest()
@@ -65,8 +69,13 @@ class Tokenizer(abc.ABC):
 class Characters(Tokenizer):
     """One id per code point of the vocabulary. Other code points become their UTF-8 bytes.
 
+    Attributes:
+        ids: the id of each character that has one.
+
     Args:
         characters: the vocabulary, each once.
+        either_case: a letter that is there in one case only is read in both, such as those of DNA.
+        spelt: the bytes that the learnt texts have for other characters; None where that is not known.
 
     Raises:
         ValueError: one of them is not a character, or there twice.
@@ -74,20 +83,31 @@ class Characters(Tokenizer):
 
     kind = "characters"
 
-    def __init__(self, characters: Sequence[str]) -> None:
+    def __init__(
+        self, characters: Sequence[str], *, either_case: bool = False, spelt: Iterable[int] | None = None
+    ) -> None:
         self.characters = list(characters)
+        self.either_case = either_case
+        self.spelt = None if spelt is None else frozenset(spelt)
         if not all(map(_is_character, self.characters)) or len(set(self.characters)) < len(self.characters):
             raise ValueError("a vocabulary of characters has each character once")
         self.vocabulary_size = _FIRST_CHARACTER + len(self.characters)
-        self._ids = {character: _FIRST_CHARACTER + index for index, character in enumerate(self.characters)}
+        self.ids = {character: _FIRST_CHARACTER + index for index, character in enumerate(self.characters)}
+        if either_case:
+            for character in self.characters:
+                for other in (character.lower(), character.upper()):
+                    if _is_character(other):
+                        self.ids.setdefault(other, self.ids[character])
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary_size: int) -> Characters:
+    def train(cls, texts: Iterable[str], vocabulary_size: int, *, either_case: bool = False) -> Characters:
         """Learns the most frequent characters of the texts: at most ``vocabulary_size``, in code point order."""
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(without_surrogates(text))
-        return cls(sorted(sorted(counts, key=lambda character: (-counts[character], character))[:vocabulary_size]))
+        by_frequency = sorted(counts, key=lambda character: (-counts[character], character))
+        rare = "".join(by_frequency[vocabulary_size:])
+        return cls(sorted(by_frequency[:vocabulary_size]), either_case=either_case, spelt=rare.encode())
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Characters:
@@ -97,20 +117,29 @@ class Characters(Tokenizer):
             ValueError, RecursionError: the content is something else.
         """
         match json.loads(content):
-            case {"characters": list(characters)}:
+            case {"characters": list(characters), "either_case": bool(either_case), "spelt": list(spelt)}:
+                if not all(isinstance(byte, int) for byte in spelt):
+                    raise ValueError("bytes are numbers")
+                return cls(characters, either_case=either_case, spelt=spelt)
+            case {"characters": list(characters)}:  # of nlpseq 0.1
                 return cls(characters)
         raise ValueError("not a vocabulary of characters")
 
+    def never_learnt(self) -> list[int]:
+        """Returns the ids that no learnt text has, so that a model knows nothing of them."""
+        spelt = range(256) if self.spelt is None else self.spelt
+        return [*range(FIRST_BYTE), *(FIRST_BYTE + byte for byte in range(256) if byte not in spelt)]
+
     def encode(self, text: str) -> list[int]:
         try:
-            return [self._ids[character] for character in text]
+            return [self.ids[character] for character in text]
         except KeyError:
             return self._encode_with_bytes(text)
 
     def _encode_with_bytes(self, text: str) -> list[int]:
         ids: list[int] = []
         for character in without_surrogates(text):
-            known = self._ids.get(character)
+            known = self.ids.get(character)
             if known is not None:
                 ids.append(known)
             else:
@@ -135,7 +164,10 @@ class Characters(Tokenizer):
         return f"<0x{index - FIRST_BYTE:02X}>" if index >= FIRST_BYTE else ("<pad>", "<unk>", "<s>", "</s>")[index]
 
     def to_bytes(self) -> bytes:
-        return json.dumps({"kind": self.kind, "characters": self.characters}, ensure_ascii=False, indent=0).encode()
+        content: dict[str, Any] = {"kind": self.kind, "characters": self.characters}
+        if self.spelt is not None:
+            content |= {"either_case": self.either_case, "spelt": sorted(self.spelt)}
+        return json.dumps(content, ensure_ascii=False, indent=0).encode()
 
 
 class SentencePiece(Tokenizer):
@@ -172,28 +204,32 @@ class SentencePiece(Tokenizer):
     def train(cls, texts: Iterable[str], vocabulary_size: int, normalization: str = "nmt_nfkc") -> SentencePiece:
         """Learns pieces from the texts. The same texts in the same order give the same model.
 
+        Each digit is a piece of its own, so that a figure is read and written digit by digit.
+
         Raises:
             UserError: there is no text to learn from.
         """
         library = _sentencepiece()
         model = io.BytesIO()
-        sentences = _training_sentences(texts)
+        sentences = (text.replace(_RESERVED_BY_TRAINER, " ") for text in TrainingTexts(texts))
         try:
             _interruptible(
                 library.SentencePieceTrainer.train,
-                sentence_iterator=iter(sentences),
+                sentence_iterator=sentences,
                 model_writer=model,
                 model_type="unigram",
                 vocab_size=vocabulary_size,
                 hard_vocab_limit=False,  # a small corpus has fewer pieces to give
                 byte_fallback=True,
                 character_coverage=0.9999,
+                split_digits=True,
+                required_chars="0123456789",
                 normalization_rule_name=normalization,
                 pad_id=PAD,
                 unk_id=UNKNOWN,
                 bos_id=BOS,
                 eos_id=EOS,
-                max_sentence_length=2 * _SENTENCE_BYTES,
+                max_sentence_length=2 * SENTENCE_BYTES,
                 num_threads=1,  # the order of adding floats, and so the model, depends on the number of threads
                 minloglevel=2,
             )
@@ -204,6 +240,14 @@ class SentencePiece(Tokenizer):
                 f"(it needs at least all characters and 260 more): {reason}"
             ) from None
         return cls(model.getvalue())
+
+    def with_normalization(self, rule: str) -> SentencePiece:
+        """Returns the same pieces with the same ids, for texts that go through another rule first."""
+        proto = model_proto().FromString(self._model)
+        rules = model_proto().FromString(_normalizer(rule).serialized_model_proto()).normalizer_spec
+        proto.normalizer_spec.name = rules.name
+        proto.normalizer_spec.precompiled_charsmap = rules.precompiled_charsmap
+        return SentencePiece(proto.SerializeToString(deterministic=True))
 
     def encode(self, text: str) -> list[int]:
         return self._processor.encode(without_surrogates(text))
@@ -219,6 +263,25 @@ class SentencePiece(Tokenizer):
 
     def to_bytes(self) -> bytes:
         return self._model
+
+
+def normalized(texts: Iterable[str], rule: str) -> Iterator[str]:
+    """Returns the texts as SentencePiece's rule leaves them, before pieces are looked for."""
+    return map(_normalizer(rule).normalize, texts)
+
+
+def model_proto() -> Any:
+    """Returns the class that reads and writes SentencePiece's files.
+
+    Raises:
+        MissingExtraError: protobuf is not installed.
+    """
+    try:
+        from sentencepiece import sentencepiece_model_pb2
+    except ImportError:
+        raise MissingExtraError("protobuf") from None
+    module: Any = sentencepiece_model_pb2  # made when it is imported: type checkers see nothing in it
+    return module.ModelProto
 
 
 def save(tokenizer: Tokenizer, folder: Path, name: str) -> None:
@@ -251,38 +314,6 @@ def load(folder: Path, name: str) -> Tokenizer:
         raise UserError(f"{file}: damaged: copy the model folder again, or train it again") from None
 
 
-def _training_sentences(texts: Iterable[str]) -> list[str]:
-    """Returns all sentences, or an even sample of a large corpus.
-
-    The sample is the sentences whose hash is below a limit. The limit is halved when the sample grows too large.
-    """
-    kept: list[tuple[int, str]] = []
-    characters, limit = 0, 1 << 32
-    for text in texts:
-        for sentence in _cut_at_spaces(without_surrogates(text)):
-            hashed = zlib.crc32(sentence.encode())
-            if hashed >= limit:
-                continue
-            kept.append((hashed, sentence))
-            characters += len(sentence)
-            while characters > _TRAINING_CHARACTERS:
-                limit //= 2
-                kept = [pair for pair in kept if pair[0] < limit]
-                characters = sum(len(sentence) for _, sentence in kept)
-    return [sentence for _, sentence in kept]
-
-
-def _cut_at_spaces(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        while len(line) > _SENTENCE_BYTES // 4:
-            cut = line.rfind(" ", 0, _SENTENCE_BYTES // 4)
-            cut = cut if cut > 0 else _SENTENCE_BYTES // 4
-            yield line[:cut]
-            line = line[cut:]
-        if line.strip():
-            yield line
-
-
 def _is_character(value: object) -> bool:
     return isinstance(value, str) and len(value) == 1 and value == without_surrogates(value)
 
@@ -302,6 +333,12 @@ def _interruptible(function: Callable[..., Any], **arguments: Any) -> None:
     threading.Thread(target=run, daemon=True).start()
     if (error := outcome.get()) is not None:
         raise error
+
+
+def _normalizer(rule: str) -> Any:
+    return _sentencepiece().SentencePieceNormalizer(
+        rule_name=rule, add_dummy_prefix=False, escape_whitespaces=False, remove_extra_whitespaces=True
+    )
 
 
 def _sentencepiece() -> Any:

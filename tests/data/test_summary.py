@@ -9,7 +9,7 @@ import pytest
 
 from nlpseq.config import DataConfig
 from nlpseq.data import summary as summaries
-from nlpseq.data.dataset import Dataset, few_examples
+from nlpseq.data.dataset import Dataset, few_validation_examples
 from nlpseq.data.sources import Record
 from nlpseq.data.summary import Duplicates, Summary
 from nlpseq.errors import DataError
@@ -90,9 +90,9 @@ def test_a_text_with_two_labels_is_on_one_side(tmp_path: Path) -> None:
     assert not train & valid
 
 
-def test_few_examples_are_told_with_what_it_means() -> None:
-    assert few_examples(12).startswith("the validation part has 12 examples: each is 8 % of what is measured")
-    assert few_examples(50) == few_examples(0) == ""
+def test_few_validation_examples_are_told_with_what_it_means() -> None:
+    assert few_validation_examples(12).startswith("the validation part has 12 examples: each is 8 % of what is measured")
+    assert few_validation_examples(50) == few_validation_examples(0) == ""
 
 
 def test_a_column_of_texts_is_no_column_of_labels(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from nlpseq.export import inspection, tflite
 from nlpseq.export.attachment import attach
@@ -22,6 +21,7 @@ VARIANTS = {
         (
             "model.cell=gru", "model.attention=additive", "model.decoder_layers=1", "model.encoder_layers=2",
             "model.bidirectional=false", "model.tie_embeddings=false", "tokenizer.shared=false",
+            "tokenizer.kind=characters",
             "model.layer_norm=true", "decoding.beam=3", "decoding.length_penalty=0.5", "decoding.longest_factor=1.5",
         ),
     ],
@@ -29,7 +29,7 @@ VARIANTS = {
         ("model.cell=gru", "model.pooling=attention", "model.language_model_weight=0.5", "model.weight_norm=true",
          *LARGER),
         ("tokenizer.normalization=nmt_nfkc_cf", "model.zoneout=0.1", "model.zoneout_cell=0.1", "model.layers=2"),
-        ("model.cell=rnn", "model.pooling=last", "model.bidirectional=false"),
+        ("model.cell=rnn", "model.pooling=last", "model.bidirectional=false", "tokenizer.kind=characters"),
     ],
     "char-lm": [
         ("model.weight_drop=0.3", *LARGER),
@@ -48,9 +48,6 @@ def untrained(folder: Path, name: str, place: int) -> Trained:
     trained = Trained("tiny", task, task.network(vocabulary), vocabulary)
     for variable in trained.model.trainable_variables if name != "char-lm" else ():
         variable.assign(2 * variable.numpy())  # far from even answers
-    if name == "char-lm":  # bytes that make no character are written one for one, or not at all
-        bias = trained.model.output_layer.bias
-        bias.assign(np.where(np.arange(bias.shape[0]) < 260, -60.0, 0.0))
     return trained
 
 

@@ -30,7 +30,12 @@ LABELLED = [
     )
 ]
 # Normalization by a table makes a graph that takes long to trace and to convert: only tests of that graph want it.
-_PIECES = ["tokenizer.vocabulary_size=300", "tokenizer.normalization=identity", "data.valid_fraction=0.2"]
+_PIECES = [
+    "tokenizer.kind=sentencepiece",
+    "tokenizer.vocabulary_size=300",
+    "tokenizer.normalization=identity",
+    "data.valid_fraction=0.2",
+]
 TINY = {
     "char-lm": ["model.units=16", "model.embedding=8", "training.batch_tokens=128", "training.length=16"],
     "sentiment": ["model.units=8", "model.embedding=8", *_PIECES],

@@ -34,7 +34,7 @@ def in_graph(tokenizer: Tokenizer) -> GraphTokenizer:
         UserError: a SentencePiece model has something that nlpseq does not train, such as another type than unigram.
     """
     if isinstance(tokenizer, Characters):
-        return CharactersGraph(tokenizer.characters)
+        return CharactersGraph(tokenizer)
     if isinstance(tokenizer, SentencePiece):
         return SentencePieceGraph(tokenizer.to_bytes())
     raise TypeError(f"no graph is known for {type(tokenizer).__name__}")

@@ -9,17 +9,16 @@ from nlpseq.text.graph.graph_tokenizer import WINDOW, Encoded, GraphTokenizer, S
 from nlpseq.text.graph.lookup_tables import Pages
 from nlpseq.text.graph.steps import last_end, look_up, property_of
 from nlpseq.text.graph.utf8 import MALFORMED, REPLACEMENT, characters_from, lengths_of, utf8_size
-from nlpseq.text.tokenizers import FIRST_BYTE
+from nlpseq.text.tokenizers import FIRST_BYTE, Characters
 
 
 class CharactersGraph(GraphTokenizer):
     """One id per code point or byte. Bytes that are not UTF-8 become U+FFFD as in Python."""
 
-    def __init__(self, characters: list[str]) -> None:
-        first = FIRST_BYTE + 256
-        self._ids = Pages.of({ord(character): first + index for index, character in enumerate(characters)})
+    def __init__(self, tokenizer: Characters) -> None:
+        self._ids = Pages.of({ord(character): index for character, index in tokenizer.ids.items()})
         encoded = [b""] * FIRST_BYTE + [bytes([value]) for value in range(256)]
-        encoded += [character.encode() for character in characters]
+        encoded += [character.encode() for character in tokenizer.characters]
         self._lengths = np.array([len(spelt) for spelt in encoded], np.int32)
         self._starts = np.cumsum(self._lengths, dtype=np.int32) - self._lengths
         self._bytes = np.frombuffer(b"".join(encoded), np.uint8)

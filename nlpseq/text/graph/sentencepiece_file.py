@@ -5,11 +5,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 
-from nlpseq.errors import MissingExtraError, UserError
+from nlpseq.errors import UserError
+from nlpseq.text.tokenizers import model_proto
 
 SPACE = 0x20
 BLANK = 0x2581  # "▁", which SentencePiece writes for a space
@@ -44,7 +44,7 @@ def read(model: bytes) -> Model:
     Raises:
         UserError: the model has something that has no graph, or is damaged.
     """
-    proto = _model_proto().ModelProto.FromString(model)
+    proto = model_proto().FromString(model)
     specification, trainer = proto.normalizer_spec, proto.trainer_spec
     unsupported = {
         "a model type other than unigram": trainer.model_type != 1,
@@ -117,11 +117,3 @@ def _rules(charsmap: bytes) -> dict[str, str]:
                 texts[start] = strings[start : strings.index(b"\0", start)].decode()
             rules[keys[row].decode()] = texts[start]
     return rules
-
-
-def _model_proto() -> Any:
-    try:
-        from sentencepiece import sentencepiece_model_pb2
-    except ImportError:
-        raise MissingExtraError("protobuf") from None
-    return sentencepiece_model_pb2
