@@ -43,13 +43,12 @@ def test_texts_without_words_are_read_by_characters(tmp_path: Path) -> None:
 def test_words_into_words_are_read_by_characters(tmp_path: Path, shared: str) -> None:
     rows = [(f"{code[:6]}. V;PST", f"{code[:5]}te\u0301") for code in CODES]
     task, found = prepared(tmp_path, "translation", rows, *AUTO, f"tokenizer.shared={shared}")
-    assert found.settings == {"tokenizer.kind": "characters", "data.unit": "text"}
+    assert found.settings == {"tokenizer.kind": "characters", "data.unit": "text", "training.metric": "chrf"}
     source, target = found.vocabulary.tokenizers["source"], found.vocabulary.tokenizers["target"]
     assert isinstance(source, Characters)
     assert source.has_pieces_of(target) == (shared == "true")
     record = task.clean(Record(rows[0], "own.tsv", 1))
-    ids = task.encode(record, found.vocabulary, notes := {})
-    assert ids is not None
+    (ids,) = task.encode([record], found.vocabulary, notes := {})
     assert target.decode(ids[1]) == f"{CODES[0][:5]}té"
     assert not notes
 
@@ -74,13 +73,13 @@ def test_what_cannot_be_written_is_counted(tmp_path: Path) -> None:
     _, found = prepared(tmp_path, "translation", RECIPES, "tokenizer.vocabulary_size=400")
     older = SentencePiece.train([text for pair in RECIPES for text in pair], 400, "nmt_nfkc")
     task, notes = tiny_task(tmp_path, "translation")[0], {}
-    for row in [*RECIPES[:3], ("a", "two  spaces"), ("b", "▁")]:
-        task.encode(Record(row, "own.tsv", 1), found.vocabulary, notes)
+    records = [Record(row, "own.tsv", 1) for row in [*RECIPES[:3], ("a", "two  spaces"), ("b", "▁")]]
+    assert len(list(task.encode(records, found.vocabulary, notes))) == 5
     assert notes == {
         "targets with several spaces in a row: one is written": 1,
         "targets with '▁', which this model writes otherwise": 1,
     }
-    task.encode(Record(RECIPES[0], "own.tsv", 1), Vocabulary({"source": older, "target": older}), notes := {})
+    assert list(task.encode(records[:1], Vocabulary({"source": older, "target": older}), notes := {}))
     assert [what.split("'")[1] for what in notes] == ["²", "½", "…", "™"]
 
 
