@@ -52,7 +52,7 @@ def info(model: str, json_object: bool) -> None:
         for name, value in metadata.summary().items():
             click.echo(f"{name}: {value if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)}")
     else:
-        raise UserError(f"{found.path}: the model card is missing: nlpseq train-task … --resume writes it")
+        raise UserError(f"{found.path}: the model card is missing: copy the folder again")
 
 
 @main.command()

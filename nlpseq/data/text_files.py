@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import cast
 
 from nlpseq.errors import DataError, UserError
+from nlpseq.shell import quoted
 
 BLOCK_BYTES = 1 << 16
 
@@ -62,9 +63,10 @@ def _open(path: Path) -> io.BufferedReader:
 
 def recode_command(name: str, encoding: str) -> str:
     """The shell command that converts a file to UTF-8."""
+    file = quoted(Path(name))
     if name.casefold().endswith(".gz"):
-        return f"convert it with `zcat {name} | iconv -f {encoding} -t utf-8 | gzip > NEW.gz`"
-    return f"convert it with `iconv -f {encoding} -t utf-8 {name} > NEW`"
+        return f"convert it with `zcat {file} | iconv -f {encoding} -t utf-8 | gzip > NEW.gz`"
+    return f"convert it with `iconv -f {encoding} -t utf-8 {file} > NEW`"
 
 
 def read_lines(path: Path, name: str, max_characters: int | None = None) -> Iterator[tuple[int, str]]:
