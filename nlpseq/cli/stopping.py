@@ -65,7 +65,8 @@ def _listen(requests: socket.socket) -> None:
         if not requests.recv(1):
             return
         if not select.select([requests], [], [], _PATIENCE_S)[0]:
-            os.write(2, b"\nstopping; Ctrl-C again stops at once\n")
+            with contextlib.suppress(OSError):  # it may be closed
+                os.write(2, b"\nstopping; Ctrl-C again stops at once\n")
         if not requests.recv(1):
             return
         ended = select.select([requests], [], [], _PATIENCE_S)[0] and not requests.recv(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from nlpseq import config as configuration
 from nlpseq import model_folder
 from nlpseq.errors import MachineError, UserError
+from nlpseq.folder_lock import held
 from nlpseq.pipeline import train as pipeline
 from nlpseq.pipeline.loading import can, load, load_trained
 from nlpseq.pipeline.train import Request, train
@@ -189,6 +191,103 @@ def test_a_full_disk_is_said_and_loses_nothing(
             run(folder, "sentiment", corpus_file("sentiment"))
     resume(folder, "sentiment")
     assert_same_run(folder, whole_run("sentiment"))
+
+
+# What a run leaves at every moment
+
+
+@pytest.mark.parametrize("request_options", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_folder_belongs_to_one_run(
+    tmp_path: Path, corpus_file: Corpora, whole_run: Folders, request_options: dict[str, bool]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(whole_run("sentiment"), folder)
+    asked = request(folder, "sentiment", corpus_file("sentiment"), **request_options)
+    with held(folder, "nlpseq another"), pytest.raises(UserError, match=r"process \d+ works in .*\(nlpseq another\)"):
+        train_without_card(asked)
+    assert not (folder / "run.lock").exists()
+    assert_same_run(folder, whole_run("sentiment"))
+
+
+def test_an_interrupt_before_the_first_step_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(task_class("sentiment"), "prepare", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "models" / "mine", "sentiment", corpus_file("sentiment"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("phase", ["_abilities", "write_card"])
+def test_a_run_has_finished_when_its_card_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_run: Folders, phase: str
+) -> None:
+    """A run that was stopped while it was measured or exported goes on there, and trains no step again."""
+    folder = tmp_path / "it's mine"
+    shutil.copytree(whole_run("sentiment"), folder)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, phase, interrupted)
+        with pytest.raises(Interrupted):
+            train(Request("sentiment", None, folder, resume=True), Silent())
+    assert not (folder / "MODEL_CARD.md").exists()
+    line = f"go on with: {model_folder.resume_command('sentiment', folder)}"
+    with pytest.raises(UserError, match=re.escape(line)):
+        model_folder.find(str(folder))
+    with pytest.raises(UserError, match=f"has not finished here.*{re.escape(line)}"):
+        train(request(folder, "sentiment", tmp_path), Silent())
+    (folder / ".0123abcd.model.keras").touch()
+    (folder / "checkpoints" / ".0123abcd.last.npz").touch()
+    monkeypatch.setattr(trainer.Trainer, "_epoch", interrupted)
+    resume(folder, "sentiment")
+    assert_same_run(folder, whole_run("sentiment"))
+    assert not list(folder.rglob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("at", "name", "goes_on"),
+    [
+        ("unlink", "MODEL_CARD.md", "old"),
+        ("unlink", "vocabulary.json", "old"),
+        ("remove", "checkpoints", "new"),
+        ("replace", "vocabulary.json", "new"),
+    ],
+)
+def test_a_kill_while_a_run_takes_the_place_of_another(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    corpus_file: Corpora,
+    whole_run: Folders,
+    at: str,
+    name: str,
+    goes_on: str,
+) -> None:
+    """What goes on is the old run, which is whole, or the new one from its beginning."""
+    folder = tmp_path / "model"
+    shutil.copytree(whole_run("sentiment"), folder)
+    place = pipeline if at == "remove" else Path
+    original = getattr(place, at)
+
+    def killed(*paths: Any, **options: Any) -> Any:
+        if paths[-1] == folder / name:
+            raise MemoryError("killed")
+        return original(*paths, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, at, killed)
+        with pytest.raises(MemoryError):
+            run(folder, "sentiment", corpus_file("sentiment"), "training.epochs=1", overwrite=True)
+    resume(folder, "sentiment")
+    assert len(history(folder)) == {"old": 2, "new": 1}[goes_on]
+    assert len(json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["valid"]) > 1
+    if goes_on == "old":
+        assert_same_run(folder, whole_run("sentiment"))
 
 
 # Transfer
