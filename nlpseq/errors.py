@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
-
-
-def command(*words: object) -> str:
-    """A command line of nlpseq that can be pasted into a shell."""
-    return shlex.join(["nlpseq", *map(str, words)])
 
 
 class UserError(Exception):

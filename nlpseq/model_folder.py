@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from nlpseq import config as configuration
-from nlpseq.errors import UserError, command
-from nlpseq.folder_lock import LOCK
+from nlpseq import shell
+from nlpseq.errors import UserError
+from nlpseq.folder_lock import LOCK, check_free
 from nlpseq.runtime import metadata
 from nlpseq.runtime.metadata import Metadata
 
-CONFIG, VOCABULARY, CARD, METRICS, HISTORY = (
+CONFIG, DATA, VOCABULARY, CARD, METRICS, HISTORY = (
     "config.toml",
+    "data.json",
     "vocabulary.json",
     "MODEL_CARD.md",
     "metrics.json",
@@ -24,10 +26,10 @@ CONFIG, VOCABULARY, CARD, METRICS, HISTORY = (
 )
 KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL = "model.keras", "model.tflite", "saved_model"
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.npz", "best.npz"
-CURVES, PICTURES, DATA = "curves.png", "pictures", "data.json"
+CURVES, PICTURES = "curves.png", "pictures"
 OURS = frozenset({
-    CONFIG, VOCABULARY, CARD, METRICS, HISTORY, KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL, CHECKPOINTS, CURVES, PICTURES,
-    DATA, LOCK,
+    CONFIG, DATA, VOCABULARY, CARD, METRICS, HISTORY, KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL, CHECKPOINTS, CURVES,
+    PICTURES, LOCK,
 })  # fmt: skip
 
 LOCAL_MODELS = Path("saved_models")
@@ -121,12 +123,12 @@ def find(name: str) -> FoundModel:
     for path in (Path(name), LOCAL_MODELS / name):
         if model := _in_folder(path):
             return model
-        has_model = (path / KERAS_MODEL).is_file() or (path / EXPORTED_FILE).is_file()
-        if (path / CONFIG).is_file() and has_model:
-            raise UserError(f"{path / CONFIG}: damaged: copy the model folder again, or train it again")
+        task = configuration.named_task(path / CONFIG)
+        if task and _is_unfinished(path):
+            check_free(path)
+            raise UserError(f"{path}: training has not finished here; go on with: {resume_command(task, path)}")
         if (path / CONFIG).is_file():
-            task = configuration.named_task(path / CONFIG) or "TASK"
-            raise UserError(f"{path}: training has not finished here: {resuming(task, path)} goes on")
+            raise UserError(f"{path / CONFIG}: damaged: copy the model folder again, or train it again")
         if (path / EXPORTED_FILE).is_file():
             raise UserError(f"{path}: {CONFIG} is missing: give the file itself, {path / EXPORTED_FILE}")
         if path.is_dir() and any(path.iterdir()) and path != Path(name):
@@ -148,9 +150,9 @@ def find(name: str) -> FoundModel:
     raise UserError(f"there is no model '{name}'{hint}; {have}")
 
 
-def resuming(task: str, folder: Path) -> str:
-    """The command that goes on with a run."""
-    return command("train-task", task, "--output", folder, "--resume")
+def resume_command(task: str, folder: Path) -> str:
+    """What goes on with a run."""
+    return shell.command("nlpseq", "train-task", task, "--output", folder, "--resume")
 
 
 def read_config(config_type: type[configuration.Config], folder: Path) -> configuration.Config:
@@ -176,10 +178,24 @@ def _is_copy(path: Path, shipped: Path) -> bool:
 
 
 def _in_folder(path: Path, *, shipped: bool = False) -> FoundModel | None:
-    if not ((path / CONFIG).is_file() and ((path / KERAS_MODEL).is_file() or (path / EXPORTED_FILE).is_file())):
+    if not (path / CONFIG).is_file() or not _has_model(path) or _is_unfinished(path):
         return None
     task = configuration.named_task(path / CONFIG)
     return FoundModel(path, task, path.name, shipped) if task else None
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a run has begun in a folder and not come to its end, which is the card.
+
+    Where somebody copied a model and left out its card, there are no checkpoints either.
+    """
+    if not (path / CONFIG).is_file() or (path / CARD).is_file():
+        return False
+    return (path / CHECKPOINTS).is_dir() or not _has_model(path)
+
+
+def _has_model(path: Path) -> bool:
+    return (path / KERAS_MODEL).is_file() or (path / EXPORTED_FILE).is_file()
 
 
 def _existing(file: Path) -> Path | None:

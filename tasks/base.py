@@ -326,7 +326,9 @@ class Task(abc.ABC, Generic[Config]):
         config = self.config
         for name, value in settings.items():
             config = configuration.assign(config, name, value)
-        return type(self)(config)
+        changed = type(self)(config)
+        changed.dataset.take_over(self.dataset)
+        return changed
 
     def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None) -> Corpus:
         """The part's ids, from the cache on disk or encoded into it by all cores.

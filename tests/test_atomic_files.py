@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nlpseq.atomic_files import replaced, write_text
+from nlpseq.atomic_files import is_temporary, remove, replaced, scratch_folder, write_text
 
 
 def test_a_file_is_replaced_whole_or_left_alone(tmp_path: Path) -> None:
@@ -25,6 +25,23 @@ def test_a_file_is_replaced_whole_or_left_alone(tmp_path: Path) -> None:
         stop_halfway()
     assert file.read_text(encoding="utf-8") == "old"
     assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_scratch_folder_is_known_as_such_and_removed(tmp_path: Path) -> None:
+    with scratch_folder(tmp_path) as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+        assert is_temporary(folder)
+        (folder / "file.txt").touch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_link_points_to_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    remove(tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    remove(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nlpseq.cli import main
+from nlpseq.folder_lock import held
+from nlpseq.training.trainer import Interrupted
 from tests.tasks.tiny import TINY, write_data
 
 
@@ -218,6 +221,24 @@ def test_what_a_saved_model_has_not_is_refused(home: Path, option: tuple[str, st
     result = nlpseq("export", "tiny-sentiment", "--format", "saved-model", *option)
     assert result.exit_code == 2
     assert f"{option[0]} is for a .tflite" in result.stderr
+
+
+def test_a_folder_in_use_gets_no_export(home: Path) -> None:
+    with held(home / "saved_models" / "tiny-sentiment", "nlpseq another"):
+        result = nlpseq("export", "tiny-sentiment")
+    assert result.exit_code == 2
+    assert f"process {os.getpid()} works in this folder" in result.stderr
+
+
+def test_an_interrupt_says_how_to_go_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr("nlpseq.pipeline.train.train", interrupted)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    result = nlpseq("train-task", "sentiment", "--output", "d'or")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("""go on with: nlpseq train-task sentiment --output 'd'"'"'or' --resume\n""")
 
 
 def test_compare(home: Path, tmp_path: Path) -> None:

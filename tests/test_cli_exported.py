@@ -141,7 +141,7 @@ def test_verify(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["translate", "--beam", "5", "x"], "nlpseq export --set decoding.beam=5 makes another"),
+        (["translate", "--beam", "5", "x"], "nlpseq export MODEL --set decoding.beam=5 makes another"),
         (["translate", "--n-best", "4", "x"], "--n-best 4: at most as many as the beam is wide, which is 3"),
         (["translate", "--model", "letters", "x"], "'letters' is a char-lm model: nlpseq generate uses it"),
         (["generate", "--model", "en-fr", "x"], "'en-fr' is a translation model: nlpseq translate uses it"),

@@ -11,6 +11,7 @@ import nlpseq
 from nlpseq import model_folder
 from nlpseq.config import DataConfig, TaskConfig, setting
 from nlpseq.errors import UserError
+from nlpseq.folder_lock import held
 from nlpseq.pipeline import loading
 from nlpseq.runtime.classifier import Classifier
 from nlpseq.runtime.generator import Generator
@@ -82,6 +83,20 @@ def test_shipped_models_come_after_local_ones(home: Path) -> None:
     assert [model.name for model in model_folder.models()] == ["mine", "en-de", "en-fr"]
     with pytest.raises(UserError, match="no model that can translate from fr to en"):
         loading.default("translate", ("fr", "en"))
+
+
+def test_a_run_that_has_not_finished_is_no_model_yet(home: Path) -> None:
+    """Without a card, which is written last. A model that somebody copied without its card has no checkpoints."""
+    folder = write_model(home / "saved_models" / "mine", "sentiment")
+    assert [model.name for model in model_folder.models()] == ["mine"]
+    (folder / "checkpoints").mkdir()
+    assert list(model_folder.models()) == []
+    with pytest.raises(UserError, match=r"not finished here; go on with: nlpseq train-task sentiment --output .*mine"):
+        model_folder.find("mine")
+    with held(folder, "nlpseq train-task"), pytest.raises(UserError, match=r"process \d+ works in this folder"):
+        model_folder.find("mine")
+    (folder / "MODEL_CARD.md").touch()
+    assert model_folder.find("mine").path == Path("saved_models") / "mine"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlpseq import shell
 from nlpseq.cli.main import as_json, main
 from nlpseq.cores import available_cores
 from nlpseq.errors import UserError
@@ -106,7 +107,7 @@ def _translator(found: FoundModel, beam: int | None) -> tuple[Any, bool]:
         if found.keras_file is None:
             raise UserError(
                 f"--beam {beam}: {translator.backend.name} searches with {translator.beam}, or with 1, which is "
-                f"greedy; nlpseq export --set decoding.beam={beam} makes another from the model of the training"
+                f"greedy; nlpseq export MODEL --set decoding.beam={beam} makes another from the model of the training"
             )
     return loading.load_with(found, {} if beam is None else {"decoding.beam": beam}), beam == 1
 
@@ -205,7 +206,7 @@ def _find(model: str | None, signature: str, languages: tuple[str, str] | None =
     found = model_folder.find(model)
     if not loading.can(found, signature):
         able = [command for command in (*_BUILT_IN, *foreign_signatures()) if loading.can(found, command)]
-        command = f"nlpseq {able[0]} uses it" if able else f"nlpseq info {model} says what it is"
+        command = f"nlpseq {able[0]} uses it" if able else f"{shell.command('nlpseq', 'info', model)} says what it is"
         raise UserError(f"'{found.name}' is a {found.task} model: {command}")
     known = loading.languages_of(found)
     if languages is not None and known and known != languages:

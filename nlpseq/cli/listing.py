@@ -52,8 +52,7 @@ def info(model: str, json_object: bool) -> None:
         for name, value in metadata.summary().items():
             click.echo(f"{name}: {value if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)}")
     else:
-        resuming = model_folder.resuming(found.task, found.path)
-        raise UserError(f"{found.path}: the model card is missing: {resuming} writes it")
+        raise UserError(f"{found.path}: the model card is missing: copy the folder again")
 
 
 @main.command()

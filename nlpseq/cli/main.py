@@ -10,11 +10,10 @@ from typing import Any, NoReturn
 
 import click
 
+from nlpseq.cli.stopping import end_interrupted, stoppable
 from nlpseq.errors import MachineError, UserError, full_disk
 from nlpseq.quiet import say
 from nlpseq.version import __version__
-
-INTERRUPTED = 130
 
 
 class CommandGroup(click.Group):
@@ -38,7 +37,7 @@ class CommandGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with full_disk("make space, then try again"):
+            with stoppable(), full_disk("make space, then try again"):
                 return super().invoke(ctx)
         except UserError as error:
             fail(error, 2)
@@ -49,8 +48,7 @@ class CommandGroup(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         except KeyboardInterrupt:
-            say("\ninterrupted")
-            sys.exit(INTERRUPTED)
+            end_interrupted("interrupted")
         except OSError as error:
             if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError | FileNotFoundError):
                 fail(f"{error.filename}: {error.strerror}", 2)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
-import signal
 import sys
 from pathlib import Path
 
 import click
 
-from nlpseq.cli.main import INTERRUPTED, fail, main, plain
-from nlpseq.errors import UserError, command
+from nlpseq import shell
+from nlpseq.cli.main import fail, main, plain
+from nlpseq.cli.stopping import end_interrupted
+from nlpseq.errors import UserError
 from nlpseq.quiet import say
 
 
@@ -99,7 +99,7 @@ def train_task(
         click.echo(configuration.to_toml(config, task), nl=False)
         return
 
-    from nlpseq.model_folder import CARD, CONFIG, resuming
+    from nlpseq.model_folder import resume_command
     from nlpseq.pipeline.card import shown_name
     from nlpseq.pipeline.train import Request, default_folder, train
     from nlpseq.training.display import display
@@ -108,21 +108,17 @@ def train_task(
     folder = output or default_folder(task, config.data.train)
     if config.data.train == "sample" and not resume:
         say(f"training on the bundled sample; for your own data: nlpseq train-task {task} --data {facts.card.own_data}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops us wants what Ctrl-C does
     try:
         metrics = train(Request(task, config, folder, resume, overwrite), display())
-    except (Interrupted, KeyboardInterrupt) as stop:
-        if isinstance(stop, KeyboardInterrupt) and ((folder / CARD).exists() or not (folder / CONFIG).exists()):
-            raise  # before the run began
-        say(f"\ninterrupted; go on with: {resuming(task, folder)}")
-        sys.exit(INTERRUPTED)
+    except Interrupted:
+        end_interrupted(f"interrupted; go on with: {resume_command(task, folder)}")
     except DivergedError as error:
         fail(error, 1)
     for part in ("valid", "test"):
         for name, shown in plain(metrics.get(part, {})):
             click.echo(f"{part} {name}: {shown}")
     say("use it:")
-    say(f"  {facts.card.usage.format(model=shlex.quote(shown_name(folder)))}")
+    say(f"  {facts.card.usage.format(model=shell.quoted(shown_name(folder)))}")
 
 
 @main.command()
@@ -193,17 +189,20 @@ def export(
         raise UserError(f"{given[0]} is for a .tflite; a SavedModel has weights of 32 bits and no proof: leave it out")
     if form == "tflite" and target.is_dir():
         raise UserError(f"{target}: this is a folder: give a file's name with --output")
+    from nlpseq import folder_lock
     from nlpseq.quiet import import_tensorflow
 
     import_tensorflow()
     from nlpseq.export import saved_model
     from nlpseq.export.inspection import ExportError
-    from nlpseq.folder_lock import locked
     from nlpseq.pipeline.export import export_tflite, note_export
     from nlpseq.pipeline.loading import load_trained, with_decoding
     from nlpseq.training.display import display
 
-    with locked(found.path) if output is None else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        if output is None or (target.parent / model_folder.CONFIG).is_file():
+            doing = shell.command("nlpseq", "export", found.path)
+            stack.enter_context(folder_lock.held(target.parent, doing))
         if form == "saved-model":
             saved_model.check_place(target)
         trained = with_decoding(load_trained(found), overrides)
@@ -239,7 +238,9 @@ def verify(model: str) -> None:
 
     found = model_folder.find(model)
     if found.exported_file is None:
-        raise UserError(f"'{found.name}' has no exported file: {command('export', found.path)} makes it")
+        raise UserError(
+            f"'{found.name}' has no exported file: {shell.command('nlpseq', 'export', found.path)} makes it"
+        )
     results = []
     for result in replay(ExportedFile(found.exported_file)):
         click.echo(f"{'FAIL' if result.differences else 'ok  '} {one_line(result.example)}")

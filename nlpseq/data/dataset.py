@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _HASH_BYTES = 4
 _MOST_LABELS = 1000
 _FEW = 50  # examples of a validation part
+_READING = ("train", "valid", "test", "columns", "labels", "valid_fraction")  # settings that say what is read, and how
 # These settings change nothing in the ids of a part: its content is in the key instead of its name.
 _NOT_IN_KEY = frozenset(("train", "valid", "test", "licence", "credit"))
 
@@ -150,6 +151,14 @@ class Dataset:
         self._fingerprints: dict[tuple[str, Part], str] = {}
         self._splits: dict[tuple[str, Part], bool] = {}
         self._surveys: dict[_Origin, _Survey] = {}
+        self._lines: Summary | None = None  # of a running text
+
+    def take_over(self, other: Dataset) -> None:
+        """Takes over what another one has found out, if it reads the same: each is a pass over all of the data."""
+        mine, theirs = ([getattr(each.config, name, None) for name in _READING] for each in (self, other))
+        if mine == theirs:
+            self._fingerprints, self._splits, self._surveys = other._fingerprints, other._splits, other._surveys
+            self._lines = other._lines
 
     def examples(self, part: Part, watch: Watch | None = None) -> Iterator[Record]:
         """Yields the examples of a part lazily; none where there is no such part.
@@ -329,6 +338,8 @@ class RunningText(Dataset):
 
     def summary(self, watch: Watch | None = None) -> Summary:
         """What the text is: its lines are the records."""
+        if self._lines is not None:
+            return self._lines
         origin = self._origin("train")
         assert origin is not None
         summary = Summary(self.columns, self._reader.look(origin.spec, origin.split))
@@ -336,6 +347,7 @@ class RunningText(Dataset):
             for number, line in enumerate(chunk.fields[0].split("\n"), start=1):
                 if line.strip():
                     summary.add(dataclasses.replace(chunk, fields=(line,), line=number))
+        self._lines = summary
         return summary
 
     def _side(self, origin: _Origin, meter: Meter | None) -> Iterator[Record]:

@@ -20,6 +20,7 @@ from typing import Any, cast
 from nlpseq.data.findings import Findings
 from nlpseq.data.meter import Meter
 from nlpseq.errors import DataError, UserError
+from nlpseq.shell import quoted
 
 BLOCK_BYTES = 1 << 16
 
@@ -155,9 +156,10 @@ class _CarriageReturns(_Translated):
 
 def recode_command(name: str, encoding: str) -> str:
     """The shell command that converts a file to UTF-8."""
+    file = quoted(Path(name))
     if name.casefold().endswith(".gz"):
-        return f"convert it with `zcat {name} | iconv -f {encoding} -t utf-8 | gzip > NEW.gz`"
-    return f"convert it with `iconv -f {encoding} -t utf-8 {name} > NEW`"
+        return f"convert it with `zcat {file} | iconv -f {encoding} -t utf-8 | gzip > NEW.gz`"
+    return f"convert it with `iconv -f {encoding} -t utf-8 {file} > NEW`"
 
 
 def read_lines(

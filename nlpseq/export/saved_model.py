@@ -6,8 +6,6 @@ signatures. No device is written into the graph; what has no kernel for a GPU st
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.saved_model.fingerprinting_utils import write_fingerprint
 
+from nlpseq.atomic_files import is_temporary, remove, scratch_folder
 from nlpseq.errors import UserError
 from nlpseq.programs.program import Program, Signature
 from nlpseq.text.graph.utf8 import bytes_to_strings, strings_to_bytes
@@ -43,10 +42,10 @@ def write(program: Program, folder: Path) -> None:
     module.weights = sorted(variables.values(), key=lambda variable: variable.name)
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as name:
-        tf.saved_model.save(module, name, signatures=signatures, options=options)
-        _forget_gradients(Path(name))
-        _move(Path(name), folder)
+    with scratch_folder(folder) as new:
+        tf.saved_model.save(module, str(new), signatures=signatures, options=options)
+        _forget_gradients(new)
+        _move(new, folder)
 
 
 def check_place(folder: Path) -> None:
@@ -55,7 +54,9 @@ def check_place(folder: Path) -> None:
     Raises:
         UserError: it is a file, or a folder with something else in it.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / _MODEL).exists()):
+    standing = list(folder.iterdir()) if folder.is_dir() else []
+    ours = (folder / _MODEL).exists() or any(map(is_temporary, standing))  # a kill may have left one half-made
+    if folder.is_file() or (standing and not ours):
         raise UserError(f"{folder}: something else stands there: choose another folder")
 
 
@@ -110,5 +111,5 @@ def _move(new: Path, folder: Path) -> None:
     (folder / _MODEL).unlink(missing_ok=True)
     for path in sorted(new.iterdir(), key=lambda path: path.name == _MODEL):
         if (folder / path.name).is_dir():
-            shutil.rmtree(folder / path.name)
+            remove(folder / path.name)
         path.replace(folder / path.name)

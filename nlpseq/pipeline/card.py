@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from nlpseq import shell
 from nlpseq.atomic_files import write_bytes, write_text
 from nlpseq.data.sources import Part
 from nlpseq.errors import UserError
@@ -70,8 +70,8 @@ def write_card(trained: Trained, folder: Path) -> None:
         },
         training=metrics.get("training", {}),
         export=metrics.get("export", {}),
-        usage=[card.usage.format(model=shlex.quote(shown_name(folder)))],
-        making=[f"nlpseq train-task {task.facts.name} --config {shlex.quote(str(folder / CONFIG))} --output NEW"],
+        usage=[card.usage.format(model=shell.quoted(shown_name(folder)))],
+        making=[shell.command("nlpseq", "train-task", task.facts.name, "--config", folder / CONFIG, "--output", "NEW")],
         examples=task.demonstration(predictor, examples[:_SHOWN_EXAMPLES]) if predictor is not None else [],
         verbatim=card.verbatim,
         pictures={name: words for name, words in captions.items() if (folder / name).exists()},

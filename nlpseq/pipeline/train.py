@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import shutil
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,26 +13,28 @@ from typing import Any
 import keras
 
 from nlpseq import config as configuration
-from nlpseq import model_folder
-from nlpseq.atomic_files import is_temporary, replaced, write_bytes, write_text
+from nlpseq import folder_lock, model_folder, shell
+from nlpseq.atomic_files import is_temporary, remove, replaced, scratch_folder, write_bytes, write_text
 from nlpseq.cores import available_cores
-from nlpseq.data.sources import Part
 from nlpseq.errors import UserError, full_disk
-from nlpseq.folder_lock import LOCK, locked
+from nlpseq.folder_lock import LOCK
 from nlpseq.model_folder import (
     CARD,
     CHECKPOINTS,
     CONFIG,
     CURVES,
-    DATA,
     KERAS_MODEL,
     LAST,
     LOCAL_MODELS,
     METRICS,
     OURS,
+    PICTURES,
+    SAVED_MODEL,
     VOCABULARY,
+    resume_command,
 )
 from nlpseq.pipeline.card import write_card
+from nlpseq.pipeline.data_record import PARTS, check_same_data, write_record
 from nlpseq.pipeline.export import export_folder
 from nlpseq.pipeline.loading import in_float32, load_trained
 from nlpseq.report.curves import curves_picture
@@ -41,9 +42,7 @@ from nlpseq.tasks import task_class
 from nlpseq.tasks.base import Task, Trained
 from nlpseq.text.vocabulary import Vocabulary
 from nlpseq.training.display import Display, duration
-from nlpseq.training.trainer import Trainer
-
-PARTS: tuple[Part, ...] = ("train", "valid", "test")
+from nlpseq.training.trainer import Interrupted, Trainer
 
 
 @dataclass(frozen=True)
@@ -68,34 +67,36 @@ class Request:
 def train(request: Request, display: Display) -> dict[str, Any]:
     """Trains, evaluates and documents a model; returns its metrics.
 
+    The folder belongs to this run until it ends.
+
     Raises:
-        UserError: bad data, a folder that is taken, nothing to resume.
+        UserError: bad data, a folder that is taken or in use, nothing to resume.
         MachineError: the disk is full.
         Interrupted: the user stopped it; ``--resume`` goes on.
+        KeyboardInterrupt: the user stopped it before anything was written.
     """
-    started = time.monotonic()
-    folder = request.folder
-    _check_free(request)
-    with full_disk("the last checkpoint is whole; make space, then go on with --resume"), locked(folder):
-        _check_free(request)  # what was free may have been taken while the lock was
-        task, vocabulary, settle = _prepared(request, display)
-        # A checkpoint holds all weights: the model that they came from may be gone by now.
-        begun = request.resume and (folder / CHECKPOINTS / LAST).exists()
-        trainer = Trainer(
-            task,
-            vocabulary,
-            folder,
-            display,
-            initialize=None if begun else lambda network: _transfer(task, network, display),
-            spent_s=time.monotonic() - started,
-        )
-        settle()
-        display.say(
-            f"{trainer.model.count_params():,} weights on {trainer.strategy.num_replicas_in_sync} cores; "
-            f"writing to {folder}"
-        )
-        trainer.run()
-        return _finish(trainer, folder, display)
+    option = ["--resume"] * request.resume + ["--overwrite"] * request.overwrite
+    doing = shell.command("nlpseq", "train-task", request.task, "--output", request.folder, *option)
+    again = f"make space, then go on with: {resume_command(request.task, request.folder)}"
+    with folder_lock.held(request.folder, doing), full_disk(f"the last checkpoint is whole; {again}"):
+        with _resumable() if request.resume else contextlib.nullcontext():
+            trainer = _begun(request, display)
+        with _resumable():
+            display.say(
+                f"{trainer.model.count_params():,} weights on {trainer.strategy.num_replicas_in_sync} cores; "
+                f"writing to {request.folder}"
+            )
+            trainer.run()
+            return _finish(trainer, request.folder, display)
+
+
+@contextlib.contextmanager
+def _resumable() -> Iterator[None]:
+    """An interrupt inside of the block leaves a run that ``--resume`` goes on with."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted from None
 
 
 def default_folder(task: str, spec: str) -> Path:
@@ -106,23 +107,61 @@ def default_folder(task: str, spec: str) -> Path:
     return LOCAL_MODELS / f"{task}-{stem}"
 
 
-def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary, Callable[[], None]]:
-    """The task, its vocabulary, and what writes both into the folder; nothing in there has been touched by then."""
+def _begun(request: Request, display: Display) -> Trainer:
+    """What trains, in a folder that holds all that ``--resume`` needs; until then nothing in there is touched."""
+    started, folder = time.monotonic(), request.folder
+    task, vocabulary = _resumed(request, display) if request.resume else (_fresh_task(request), None)
+    fresh = vocabulary is None
+    if vocabulary is None:
+        task, vocabulary = _prepared(task, folder, display)
+    # A checkpoint holds all weights: the model that they came from may be gone by now.
+    has_weights = not fresh and (folder / CHECKPOINTS / LAST).exists()
+    trainer = Trainer(
+        task,
+        vocabulary,
+        folder,
+        display,
+        initialize=None if has_weights else lambda network: _transfer(task, network, display),
+        spent_s=time.monotonic() - started,
+    )
+    if fresh:
+        _settle(folder, task, vocabulary)
+    return trainer
+
+
+def _resumed(request: Request, display: Display) -> tuple[Task[Any], Vocabulary | None]:
+    """The task and the vocabulary of the run in the folder; no vocabulary where it was stopped before all was there."""
     folder, task_type = request.folder, task_class(request.task)
-    if request.resume:
-        named = configuration.named_task(folder / CONFIG)
-        if named not in (None, request.task):
-            raise UserError(f"{folder}: this is a {named} model: {model_folder.resuming(str(named), folder)} goes on")
-        task = task_type(model_folder.read_config(task_type.facts.config_type, folder))
-        if (folder / VOCABULARY).exists():
-            _check_data(task, folder, display)
-            return task, Vocabulary.load(folder), lambda: None
-    else:
-        task = task_type(request.config)
-        task = task.with_settings({"training.replicas": task.config.training.replicas or available_cores()})
-    summary = task.dataset.summary(display.reading("reading"))
-    lines = summary.lines()
-    for line in lines:
+    if not (folder / CONFIG).exists():
+        raise UserError(
+            f"{folder}: nothing to resume: there is no {CONFIG} in it: name the folder of the run with --output"
+        )
+    named = configuration.named_task(folder / CONFIG)
+    if named not in (None, request.task):
+        raise UserError(f"{folder}: this is a {named} model; go on with: {resume_command(named, folder)}")
+    task = task_type(model_folder.read_config(task_type.facts.config_type, folder))
+    if not (folder / VOCABULARY).exists() and not (folder / CARD).exists():
+        return task, None
+    vocabulary = Vocabulary.load(folder)
+    check_same_data(folder, task, vocabulary, display)
+    for place in (folder, *(folder / name for name in (CHECKPOINTS, PICTURES, SAVED_MODEL))):
+        for path in place.iterdir() if place.is_dir() else ():
+            if is_temporary(path):
+                remove(path)
+    return task, vocabulary
+
+
+def _fresh_task(request: Request) -> Task[Any]:
+    """The task of a run into a folder that may be written to."""
+    task_type = task_class(request.task)
+    _check_free(request)
+    task = task_type(request.config)
+    return task.with_settings({"training.replicas": task.config.training.replicas or available_cores()})
+
+
+def _prepared(task: Task[Any], folder: Path, display: Display) -> tuple[Task[Any], Vocabulary]:
+    """The task with settings that fit its data, and the vocabulary that it has learnt."""
+    for line in task.dataset.summary(display.reading("reading")).lines():
         display.say(line)
     base = None
     if source := task.config.training.init_from:
@@ -136,82 +175,50 @@ def _prepared(request: Request, display: Display) -> tuple[Task[Any], Vocabulary
         display.say(prepared.warning)
     task = task.with_settings(prepared.settings)
     for part in PARTS:
-        if task.dataset.has_part(part):
-            # Bad data shows before anything of an older model is touched.
+        if task.dataset.has_part(part):  # bad data shows before anything of an older model is touched
             task.corpus(prepared.vocabulary, part, display.reading(f"encoding {part}"))
     task = task.with_settings({"training.epochs": task.epochs(task.corpus(prepared.vocabulary, "train"))})
-    return task, prepared.vocabulary, lambda: _begin(folder, task, prepared.vocabulary, lines, request.resume)
+    return task, prepared.vocabulary
 
 
-def _begin(folder: Path, task: Task[Any], vocabulary: Vocabulary, read: list[str], resume: bool) -> None:
-    """Puts a new run in the place of what was in the folder: it is written beside, then moved in."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as name:
-        beside = Path(name)
+def _settle(folder: Path, task: Task[Any], vocabulary: Vocabulary) -> None:
+    """Puts a new run in the place of what was in the folder: it is written beside, then moved in.
+
+    After a kill at any moment ``--resume`` goes on with the old run, which is whole, or begins the new one. Without a
+    card a run is not finished; without a vocabulary it has not begun.
+    """
+    with scratch_folder(folder) as beside:
         vocabulary.save(beside)
         write_text(beside / CONFIG, configuration.to_toml(task.config, task.facts.name))
-        facts = {"read": read, "fingerprints": _fingerprints(task)}
-        write_text(beside / DATA, json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
-        if not resume:
-            _clear(folder)
-        (beside / CONFIG).replace(folder / CONFIG)  # first: --resume needs it
+        write_record(beside, task, vocabulary)
+        ours = (OURS | Vocabulary.files(folder)) - {CONFIG, LOCK}
+        for name in (CARD, VOCABULARY):
+            (folder / name).unlink(missing_ok=True)
+        (beside / CONFIG).replace(folder / CONFIG)
+        for path in folder.iterdir():
+            if path != beside and (path.name in ours or is_temporary(path)):
+                remove(path)
         for path in sorted(beside.iterdir(), key=lambda path: path.name == VOCABULARY):  # last: all of it is there
             path.replace(folder / path.name)
 
 
-def _fingerprints(task: Task[Any]) -> dict[str, str]:
-    """What tells the data of each part from any other."""
-    return {part: task.dataset.fingerprint(part) for part in PARTS if task.dataset.has_part(part)}
-
-
-def _check_data(task: Task[Any], folder: Path, display: Display) -> None:
-    """Compares the data with what the run began with: a model is made of one data set.
-
-    Raises:
-        UserError: what is trained on, or what is watched, has changed.
-    """
-    try:
-        before = json.loads((folder / DATA).read_text(encoding="utf-8"))["fingerprints"]
-    except (OSError, ValueError, LookupError, TypeError):  # of a version that did not write it
-        return
-    now = _fingerprints(task)
-    changed = [part for part in PARTS if before.get(part) != now.get(part)]
-    words = ", ".join(f"{part} ({task.dataset.described(part)})" for part in changed)
-    if changed == ["test"]:
-        display.say(f"the data has changed since the run began: {words}; its test figures are of what is there now")
-    elif changed:
-        raise UserError(
-            f"{folder}: the data has changed since the run began: {words}. Put back what was there, or begin anew: "
-            f"--overwrite, or another folder with --output"
-        )
-
-
 def _check_free(request: Request) -> None:
     folder = request.folder
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: this is a file: choose another folder with --output")
-    if request.resume:
-        if not (folder / CONFIG).exists():
-            raise UserError(f"{folder}: nothing to resume: there is no {CONFIG} in it")
-        return
-    if not folder.is_dir() or not {path.name for path in folder.iterdir()} - {LOCK}:
+    if not [path for path in folder.iterdir() if path.name != LOCK and not is_temporary(path)]:
         return
     if not (folder / CONFIG).exists():
         raise UserError(f"{folder}: this folder holds something else: choose another with --output")
-    if not request.overwrite:
-        finished = (folder / CARD).exists()
-        state = "a finished model" if finished else "a run that has not finished"
-        advice = "--overwrite replaces it" if finished else "--resume goes on with it, --overwrite starts anew"
-        raise UserError(f"{folder}: there is {state} here: {advice}, --output chooses another folder")
-
-
-def _clear(folder: Path) -> None:
-    """Removes a model's own files, and nothing that somebody put beside them."""
-    ours = (OURS | Vocabulary.files(folder)) - {LOCK}
-    for path in folder.iterdir():
-        if path.is_dir() and path.name in ours:
-            shutil.rmtree(path)
-        elif path.name in ours or (is_temporary(path) and path.is_file()):
-            path.unlink()
+    if request.overwrite:
+        return
+    if (folder / CARD).exists():
+        raise UserError(
+            f"{folder}: there is a finished model here: --overwrite replaces it, --output chooses another folder"
+        )
+    task = configuration.named_task(folder / CONFIG) or request.task
+    raise UserError(
+        f"{folder}: there is a run that has not finished here: --overwrite starts anew, --output chooses another "
+        f"folder; go on with: {resume_command(task, folder)}"
+    )
 
 
 def _transfer(task: Task[Any], network: keras.Model, display: Display) -> None:
@@ -246,6 +253,7 @@ def _relative(path: str) -> str:
 def _finish(trainer: Trainer, folder: Path, display: Display) -> dict[str, Any]:
     """Everything that a finished folder has besides its checkpoints."""
     started, task, progress = time.monotonic(), trainer.task, trainer.progress
+    (folder / CARD).unlink(missing_ok=True)
     vocabulary = trainer.vocabulary
     trained = Trained(folder.name, task, in_float32(task, vocabulary, trainer.model), vocabulary)
     display.say(f"evaluating the weights of epoch {progress.best_epoch + 1}")

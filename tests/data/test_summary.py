@@ -91,7 +91,9 @@ def test_a_text_with_two_labels_is_on_one_side(tmp_path: Path) -> None:
 
 
 def test_few_validation_examples_are_told_with_what_it_means() -> None:
-    assert few_validation_examples(12).startswith("the validation part has 12 examples: each is 8 % of what is measured")
+    assert few_validation_examples(12).startswith(
+        "the validation part has 12 examples: each is 8 % of what is measured"
+    )
     assert few_validation_examples(50) == few_validation_examples(0) == ""
 
 

@@ -518,6 +518,13 @@ def test_something_else_is_not_overwritten(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
+def test_one_that_a_kill_left_half_moved_is_completed(tmp_path: Path) -> None:
+    (tmp_path / "variables").mkdir()
+    (tmp_path / ".0123abcd.new").mkdir()
+    saved_model.write(_counting(1), tmp_path)
+    assert tf.saved_model.load(str(tmp_path)).signatures["count"](text=tf.constant(["ab"]))["count"].numpy() == [3]
+
+
 def test_what_was_there_stays_when_writing_fails(tmp_path: Path) -> None:
     saved_model.write(_counting(1), tmp_path)
     with pytest.raises(ZeroDivisionError):

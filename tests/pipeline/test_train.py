@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +20,7 @@ import pytest
 from nlpseq import config as configuration
 from nlpseq import model_folder
 from nlpseq.errors import MachineError, UserError
-from nlpseq.folder_lock import locked
+from nlpseq.folder_lock import held
 from nlpseq.pipeline import train as pipeline
 from nlpseq.pipeline.loading import can, load, load_trained
 from nlpseq.pipeline.train import Request, train
@@ -116,9 +116,6 @@ def test_a_taken_folder_is_left_alone(tmp_path: Path, corpus_file: Corpora, whol
     data, folder = corpus_file("sentiment"), tmp_path / "model"
     shutil.copytree(whole_run("sentiment"), folder)
     (folder / "notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(UserError, match="a run that has not finished here: --resume goes on"):
-        run(folder, "sentiment", data)
-    (folder / "MODEL_CARD.md").write_text("the last file of a run", encoding="utf-8")
     with pytest.raises(UserError, match="a finished model here: --overwrite"):
         run(folder, "sentiment", data)
     run(folder, "sentiment", data, "training.epochs=1", overwrite=True)
@@ -130,44 +127,6 @@ def test_a_taken_folder_is_left_alone(tmp_path: Path, corpus_file: Corpora, whol
     (somewhere / "a.jpg").write_bytes(b"x")
     with pytest.raises(UserError, match="holds something else"):
         run(somewhere, "sentiment", data, overwrite=True)
-
-
-def test_of_two_runs_in_a_folder_one_is_refused(tmp_path: Path, corpus_file: Corpora, whole_run: Folders) -> None:
-    folder = tmp_path / "model"
-    shutil.copytree(whole_run("sentiment"), folder)
-    with locked(folder):
-        for overwrite in (False, True):
-            with pytest.raises(UserError, match=f"not finished|since .*: process {os.getpid()} on"):
-                run(folder, "sentiment", corpus_file("sentiment"), overwrite=overwrite)
-        with pytest.raises(UserError, match="another run works in this folder"):
-            resume(folder, "sentiment")
-    assert_same_run(folder, whole_run("sentiment"))
-
-
-@pytest.mark.parametrize("part", ["train", "test"])
-def test_data_that_changed_is_told_when_a_run_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora, part: str
-) -> None:
-    files = {name: tmp_path / f"{name}.tsv" for name in ("train", "test")}
-    for file in files.values():
-        shutil.copy(corpus_file("sentiment"), file)
-    folder = tmp_path / "model"
-    with stopping_after(3, "signal", monkeypatch), pytest.raises(Interrupted):
-        run(folder, "sentiment", files["train"], f"data.test={files['test']}")
-    with files[part].open("a", encoding="utf-8") as file:
-        file.write(file_end(corpus_file("sentiment")))
-    if part == "test":
-        display = Silent()
-        train_without_card(Request("sentiment", None, folder, resume=True), display)
-        assert any(line.startswith("the data has changed since the run began: test (") for line in display.lines)
-    else:
-        with pytest.raises(UserError, match=r"the data has changed since the run began: train \(.*, valid \("):
-            resume(folder, "sentiment")
-
-
-def file_end(file: Path) -> str:
-    """The last line of a file."""
-    return file.read_text(encoding="utf-8").splitlines(keepends=True)[-1]
 
 
 def broken_line(folder: Path) -> Path:
@@ -232,6 +191,103 @@ def test_a_full_disk_is_said_and_loses_nothing(
             run(folder, "sentiment", corpus_file("sentiment"))
     resume(folder, "sentiment")
     assert_same_run(folder, whole_run("sentiment"))
+
+
+# What a run leaves at every moment
+
+
+@pytest.mark.parametrize("request_options", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_folder_belongs_to_one_run(
+    tmp_path: Path, corpus_file: Corpora, whole_run: Folders, request_options: dict[str, bool]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(whole_run("sentiment"), folder)
+    asked = request(folder, "sentiment", corpus_file("sentiment"), **request_options)
+    with held(folder, "nlpseq another"), pytest.raises(UserError, match=r"process \d+ works in .*\(nlpseq another\)"):
+        train_without_card(asked)
+    assert not (folder / "run.lock").exists()
+    assert_same_run(folder, whole_run("sentiment"))
+
+
+def test_an_interrupt_before_the_first_step_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(task_class("sentiment"), "prepare", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "models" / "mine", "sentiment", corpus_file("sentiment"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("phase", ["_abilities", "write_card"])
+def test_a_run_has_finished_when_its_card_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_run: Folders, phase: str
+) -> None:
+    """A run that was stopped while it was measured or exported goes on there, and trains no step again."""
+    folder = tmp_path / "it's mine"
+    shutil.copytree(whole_run("sentiment"), folder)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, phase, interrupted)
+        with pytest.raises(Interrupted):
+            train(Request("sentiment", None, folder, resume=True), Silent())
+    assert not (folder / "MODEL_CARD.md").exists()
+    line = f"go on with: {model_folder.resume_command('sentiment', folder)}"
+    with pytest.raises(UserError, match=re.escape(line)):
+        model_folder.find(str(folder))
+    with pytest.raises(UserError, match=f"has not finished here.*{re.escape(line)}"):
+        train(request(folder, "sentiment", tmp_path), Silent())
+    (folder / ".0123abcd.model.keras").touch()
+    (folder / "checkpoints" / ".0123abcd.last.npz").touch()
+    monkeypatch.setattr(trainer.Trainer, "_epoch", interrupted)
+    resume(folder, "sentiment")
+    assert_same_run(folder, whole_run("sentiment"))
+    assert not list(folder.rglob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("at", "name", "goes_on"),
+    [
+        ("unlink", "MODEL_CARD.md", "old"),
+        ("unlink", "vocabulary.json", "old"),
+        ("remove", "checkpoints", "new"),
+        ("replace", "vocabulary.json", "new"),
+    ],
+)
+def test_a_kill_while_a_run_takes_the_place_of_another(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    corpus_file: Corpora,
+    whole_run: Folders,
+    at: str,
+    name: str,
+    goes_on: str,
+) -> None:
+    """What goes on is the old run, which is whole, or the new one from its beginning."""
+    folder = tmp_path / "model"
+    shutil.copytree(whole_run("sentiment"), folder)
+    place = pipeline if at == "remove" else Path
+    original = getattr(place, at)
+
+    def killed(*paths: Any, **options: Any) -> Any:
+        if paths[-1] == folder / name:
+            raise MemoryError("killed")
+        return original(*paths, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, at, killed)
+        with pytest.raises(MemoryError):
+            run(folder, "sentiment", corpus_file("sentiment"), "training.epochs=1", overwrite=True)
+    resume(folder, "sentiment")
+    assert len(history(folder)) == {"old": 2, "new": 1}[goes_on]
+    assert len(json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["valid"]) > 1
+    if goes_on == "old":
+        assert_same_run(folder, whole_run("sentiment"))
 
 
 # Transfer
