@@ -84,7 +84,11 @@ class TrainingConfig(Section):
     ema: float = setting(
         0.999, "average of the weights, which is evaluated and saved; 0: off", minimum=0, maximum=0.99999
     )
-    patience: int = setting(5, "epochs without a better metric before the run ends; 0: never", minimum=0)
+    patience: int = setting(
+        -1,
+        "epochs without a better metric before the run ends; -1: a quarter of them, 5 at least; 0: never",
+        minimum=-1,
+    )
     valid_examples: int = setting(2000, "evaluated after each epoch; the whole part at the end", minimum=1)
     precision: str = setting(
         "float32", "bfloat16 computes in 16 bits and keeps weights in 32", choices=("float32", "bfloat16")

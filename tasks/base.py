@@ -44,6 +44,7 @@ Track = Callable[[Sequence[Any], str], Iterable[Any]]  # shows how far a loop ov
 _STEPS_OF_AN_EPOCH = 200
 _STEPS_OF_A_RUN = 4000
 _MOST_EPOCHS = 60
+_LEAST_PATIENCE = 5  # epochs
 _FEWEST_TOKENS, _MOST_TOKENS = 256, 2048
 _FEWEST_EXAMPLES = 50  # fewer are hardly enough to try a data file out
 _ASKED_AT_ONCE = 512  # questions, between two looks at the bar
@@ -374,11 +375,18 @@ class Task(abc.ABC, Generic[Config]):
         fitting = max(corpus.ids) // _STEPS_OF_AN_EPOCH
         return self.config.training.batch_tokens or min(max(fitting, _FEWEST_TOKENS), _MOST_TOKENS)
 
-    def epochs(self, corpus: Corpus) -> int:
-        """How often a training corpus is read at most. A small one has few batches, so it is read more often."""
+    def length_of_run(self, corpus: Corpus) -> dict[str, int]:
+        """What ``training.epochs`` and ``training.patience`` come to for a training corpus.
+
+        A small corpus has few batches, so it is read more often.
+        """
         batches = max(1, max(corpus.ids) // self.batch_tokens(corpus))
         fitting = min(max(_STEPS_OF_A_RUN // batches, self.fewest_epochs), _MOST_EPOCHS)
-        return self.config.training.epochs or fitting
+        epochs, patience = self.config.training.epochs or fitting, self.config.training.patience
+        return {
+            "training.epochs": epochs,
+            "training.patience": max(epochs // 4, _LEAST_PATIENCE) if patience < 0 else patience,
+        }
 
     def epoch_size(self, corpus: Corpus) -> int:
         """What the ``examples`` of an epoch's batches add up to."""

@@ -59,9 +59,9 @@ class ClassificationTokenizer(Section):
 
 @dataclass(frozen=True)
 class ClassificationTraining(TrainingConfig):
+    learning_rate: float = setting(2e-3, "with Adam", minimum=0)
     decay_start: float = setting(0.1, "part of the run at the full rate before the decay begins", minimum=0, maximum=1)
     warmup_steps: int = setting(100, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
-    patience: int = setting(3, "epochs without a better metric before the run ends; 0: never", minimum=0)
     valid_examples: int = setting(5000, "evaluated after each epoch; the whole part at the end", minimum=1)
 
 

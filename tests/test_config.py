@@ -166,7 +166,7 @@ def test_a_task_overrides_defaults_and_bounds_of_the_bases(tmp_path: Path) -> No
     assert [field.name for field in dataclasses.fields(config)] == [
         "data", "tokenizer", "model", "training", "decoding", "span",
     ]  # fmt: skip
-    assert (config.training.epochs, config.training.patience, config.model.units) == (3, 5, 4)
+    assert (config.training.epochs, config.training.patience, config.model.units) == (3, -1, 4)
     assert "epochs = 3  # few are enough\n" in to_toml(config, "own")
     with pytest.raises(UserError, match=r"'training\.epochs' is 1: it must be at least 2"):
         assign(config, "training.epochs", 1)

@@ -177,7 +177,7 @@ def _prepared(task: Task[Any], folder: Path, display: Display) -> tuple[Task[Any
     for part in PARTS:
         if task.dataset.has_part(part):  # bad data shows before anything of an older model is touched
             task.corpus(prepared.vocabulary, part, display.reading(f"encoding {part}"))
-    task = task.with_settings({"training.epochs": task.epochs(task.corpus(prepared.vocabulary, "train"))})
+    task = task.with_settings(task.length_of_run(task.corpus(prepared.vocabulary, "train")))
     return task, prepared.vocabulary
 
 

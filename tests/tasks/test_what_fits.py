@@ -114,6 +114,7 @@ def test_a_small_text_is_read_in_few_streams(tmp_path: Path, characters: int, st
 def test_a_small_corpus_is_read_more_often(tmp_path: Path, ids: int, epochs: int) -> None:
     task, vocabulary = tiny_task(tmp_path, "sentiment")
     corpus = replace(task.corpus(vocabulary, "train"), ids=(ids, ids // 14))
-    assert task.epochs(corpus) == epochs
+    assert task.length_of_run(corpus) == {"training.epochs": epochs, "training.patience": max(epochs // 4, 5)}
     assert epochs in (60, 8) or 3_900 < epochs * ids / task.batch_tokens(corpus) < 4_100
-    assert task.with_settings({"training.epochs": 3}).epochs(corpus) == 3
+    chosen = {"training.epochs": 3, "training.patience": 0}
+    assert task.with_settings(chosen).length_of_run(corpus) == chosen
