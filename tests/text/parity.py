@@ -261,10 +261,13 @@ def _tokenizers(arguments: argparse.Namespace, lines: list[str]) -> Iterator[tup
     if arguments.model:
         yield arguments.model.name, SentencePiece(arguments.model.read_bytes())
     else:
-        for normalization in (kind for kind in arguments.kinds if kind != "characters"):
+        for normalization in (kind for kind in arguments.kinds if kind not in ("source", "characters")):
             yield normalization, SentencePiece.train(lines, arguments.vocabulary_size, normalization)
+        if "source" in arguments.kinds:  # it shares the pieces of targets that are written as they are
+            target = SentencePiece.train(lines, arguments.vocabulary_size, "identity")
+            yield "source", target.with_normalization("nmt_nfkc")
     if "characters" in arguments.kinds:
-        yield "characters", Characters.train(lines, 300)
+        yield "characters", Characters.train(lines, 300, either_case=True)
 
 
 def _cost(graph: GraphTokenizer, tokenizer: Tokenizer, buffer: int) -> str:
@@ -289,7 +292,7 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=50_000, help="for each kind, runtime and direction")
     parser.add_argument("--data", type=Path, nargs="*", default=[])
     parser.add_argument("--model", type=Path, help="a SentencePiece model; by default they are trained on the data")
-    parser.add_argument("--kinds", nargs="*", default=["nmt_nfkc", "nmt_nfkc_cf", "identity", "characters"])
+    parser.add_argument("--kinds", nargs="*", default=["nmt_nfkc", "nmt_nfkc_cf", "identity", "source", "characters"])
     parser.add_argument("--vocabulary-size", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
