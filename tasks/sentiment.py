@@ -30,6 +30,8 @@ from nlpseq.text.tokenizers import PAD, Characters, SentencePiece, Tokenizer
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
 from nlpseq.text.vocabulary import Vocabulary
 
+_CHARACTERS_A_PIECE = 200  # what is to be learnt of a piece must be seen a few times
+_FEWEST_PIECES, _MOST_PIECES = 1000, 6000  # the fewest are besides the alphabet, which a unigram model must have
 _CLASSIFIED_TOKENS = 16_384  # padded pieces classified in one call
 _SHOWN_LABELS = 20
 
@@ -51,7 +53,11 @@ class ClassificationTokenizer(Section):
         "sentencepiece reads words and parts of words; characters suits DNA, names and codes; auto: as the texts look",
         choices=("auto", "sentencepiece", "characters"),
     )
-    vocabulary_size: int = setting(6000, "pieces, or characters", minimum=300)
+    vocabulary_size: int = setting(
+        0,
+        "pieces, or characters at most; 0: by the size of the texts and their alphabet, up to 6000",
+        minimum=0,
+    )
     normalization: str = setting(
         "nmt_nfkc_cf", "SentencePiece's rule; this one also folds case", choices=("nmt_nfkc", "nmt_nfkc_cf", "identity")
     )
@@ -146,9 +152,11 @@ class SentimentClassification(Task[Config]):
     def _learnt(self, texts: TrainingTexts) -> Tokenizer:
         config = self.config.tokenizer
         kind = fitting_kind([texts], self.config.data.max_length) if config.kind == "auto" else config.kind
+        fitting = min(texts.characters // _CHARACTERS_A_PIECE, _MOST_PIECES)
+        size = config.vocabulary_size or max(fitting, len(texts.alphabet()) + _FEWEST_PIECES)
         if kind == Characters.kind:
-            return Characters.train(texts, config.vocabulary_size, either_case=True)
-        return SentencePiece.train(texts, config.vocabulary_size, config.normalization)
+            return Characters.train(texts, size, either_case=True)
+        return SentencePiece.train(texts, size, config.normalization)
 
     def encode(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]

@@ -27,13 +27,16 @@ class TrainingTexts:
     The sample is the sentences whose hash is below a limit. The limit is halved when the sample grows too large. So the
     same texts give the same sample, and a small corpus is taken whole and in order.
 
+    Attributes:
+        characters: how many the sample has.
+
     Args:
         texts: what to begin with.
     """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._kept: list[tuple[int, str]] = []
-        self._characters, self._limit = 0, 1 << 32
+        self.characters, self._limit = 0, 1 << 32
         for text in texts:
             self.add(text)
 
@@ -47,11 +50,15 @@ class TrainingTexts:
             if hashed >= self._limit:
                 continue
             self._kept.append((hashed, sentence))
-            self._characters += len(sentence)
-            while self._characters > _MOST_CHARACTERS:
+            self.characters += len(sentence)
+            while self.characters > _MOST_CHARACTERS:
                 self._limit //= 2
                 self._kept = [pair for pair in self._kept if pair[0] < self._limit]
-                self._characters = sum(len(sentence) for _, sentence in self._kept)
+                self.characters = sum(len(sentence) for _, sentence in self._kept)
+
+    def alphabet(self) -> set[str]:
+        """Returns the characters of the sample, each once."""
+        return set().union(*self)
 
     def consist_of_characters(self, longest: int) -> bool:
         """Says whether the characters carry the meaning, not words.
@@ -69,10 +76,10 @@ class TrainingTexts:
             counts.update(sentence)
         common = alphabet = 0
         for _, count in counts.most_common():
-            if common >= _COMMON * self._characters:
+            if common >= _COMMON * self.characters:
                 break
             common, alphabet = common + count, alphabet + 1
-        short = self._characters <= _SHORT * texts
+        short = self.characters <= _SHORT * texts
         return alphabet <= (_ALPHABET_OF_SHORT_TEXTS if short else _ALPHABET_OF_LONG_TEXTS)
 
 

@@ -118,3 +118,18 @@ def test_a_small_corpus_is_read_more_often(tmp_path: Path, ids: int, epochs: int
     assert epochs in (60, 8) or 3_900 < epochs * ids / task.batch_tokens(corpus) < 4_100
     chosen = {"training.epochs": 3, "training.patience": 0}
     assert task.with_settings(chosen).length_of_run(corpus) == chosen
+
+
+def test_few_texts_are_cut_into_few_pieces(tmp_path: Path) -> None:
+    words = ["".join(random.Random(seed).choices("abcdefghijklmnop", k=7)) for seed in range(4_000)]
+    rows = [(" ".join(words[start : start + 8]), "+-"[start % 2]) for start in range(0, 3_990, 3)]
+    sizes = [
+        prepared(tmp_path, "sentiment", given, "tokenizer.vocabulary_size=0")[1]
+        .vocabulary.tokenizers["text"]
+        .vocabulary_size
+        for given in (rows * 4, rows * 2)
+    ]
+    assert sizes[0] == sum(len(text) for text, _ in rows * 4) // 200
+    assert sizes[1] == 1000 + len(set("abcdefghijklmnop "))
+    han = [("".join(chr(0x4E00 + 7 * start + place) for place in range(30)), "+-"[start % 2]) for start in range(300)]
+    assert prepared(tmp_path, "sentiment", han, "tokenizer.vocabulary_size=0")[1].vocabulary.tokenizers["text"]
