@@ -43,7 +43,7 @@ LINES = [("The old cat sat on the mat.\nÉté, où est la clé?\n",)]
 
 PIECES = ["tokenizer.vocabulary_size=300", "tokenizer.normalization=identity"]  # other rules cost seconds to trace
 TASKS: dict[str, tuple[list[tuple[str, ...]], list[str]]] = {
-    "translation": (PAIRS, ["data.max_length=12", *PIECES]),
+    "translation": (PAIRS, ["data.max_length=12", "tokenizer.kind=sentencepiece", *PIECES]),
     "sentiment": (LABELLED * 5, ["data.max_length=8", "model.pooling=attention", *PIECES]),
     "char-lm": (LINES, []),
 }
