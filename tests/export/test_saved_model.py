@@ -41,9 +41,13 @@ PAIRS = [
 LABELLED = [(f"a {word} {thing}", word) for word in ("good", "bad") for thing in ("film", "book", "meal", "song")]
 LINES = [("The old cat sat on the mat.\nÉté, où est la clé?\n",)]
 
-PIECES = ["tokenizer.vocabulary_size=300", "tokenizer.normalization=identity"]  # other rules cost seconds to trace
+PIECES = [  # other rules cost seconds to trace
+    "tokenizer.kind=sentencepiece",
+    "tokenizer.vocabulary_size=340",
+    "tokenizer.normalization=identity",
+]
 TASKS: dict[str, tuple[list[tuple[str, ...]], list[str]]] = {
-    "translation": (PAIRS, ["data.max_length=12", "tokenizer.kind=sentencepiece", *PIECES]),
+    "translation": (PAIRS, ["data.max_length=12", *PIECES]),
     "sentiment": (LABELLED * 5, ["data.max_length=8", "model.pooling=attention", *PIECES]),
     "char-lm": (LINES, []),
 }
