@@ -135,6 +135,8 @@ class TranslationTask(Task[Config]):
     def clean(self, example: Record) -> Record:
         """With the target's letters and marks composed (NFC), which is all that is changed in a target."""
         source, target = example.fields
+        if unicodedata.is_normalized("NFC", target):
+            return example
         return Record((source, unicodedata.normalize("NFC", target)), example.file, example.line)
 
     def prepare(self, examples: Iterable[Record], base: Vocabulary | None) -> Prepared:
@@ -181,6 +183,7 @@ class TranslationTask(Task[Config]):
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
     ) -> Iterable[Sequence[Sequence[int]] | None]:
         tokenizers, longest = vocabulary.tokenizers, self.config.data.max_length
+        written: set[str] = set()  # characters of targets that the model can write
         sources = tokenizers["source"].encode_all([example.fields[0] for example in examples])
         targets = tokenizers["target"].encode_all([example.fields[1] for example in examples])
         for example, source, target in zip(examples, sources, targets, strict=True):
@@ -189,8 +192,12 @@ class TranslationTask(Task[Config]):
                 notes[what] = notes.get(what, 0) + 1
                 yield None
                 continue
-            for what in _lost(example.fields[1], tokenizers["target"].decode(target)):
-                notes[what] = notes.get(what, 0) + 1
+            text = example.fields[1]
+            if "  " in text or not written.issuperset(text):
+                lost = _lost(text, tokenizers["target"].decode(target))
+                written.update([] if lost else text)
+                for what in lost:
+                    notes[what] = notes.get(what, 0) + 1
             yield [*source, EOS], [*target, EOS]
 
     def network(self, vocabulary: Vocabulary) -> EncoderDecoder:

@@ -17,7 +17,7 @@ def without_surrogates(text: str) -> str:
     Python has surrogates in a string for bytes of a command line that are not UTF-8, and for half of a character that
     JSON spells in two. They are not characters, and UTF-8 cannot hold them.
     """
-    return _SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def is_invisible(character: str) -> bool:
