@@ -29,14 +29,14 @@ from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.translator import Translator
 from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained, few_examples
 from nlpseq.text.languages import language_name
-from nlpseq.text.segmentation import is_one_sentence, rejoined, segments
+from nlpseq.text.pair_habits import PairHabits
+from nlpseq.text.segmentation import has_letters, rejoined, segments
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
 from nlpseq.text.vocabulary import Vocabulary
 
 _DECODED_TOKENS = 2048  # source pieces translated in one call, padding included
 _PICTURED = 4  # translations
-_LOOKED_AT = 2000  # targets, to choose a metric
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,23 @@ class TranslationData(DataConfig):
     valid_fraction: float = setting(0.03, "part of the sources that is split off", minimum=0.0001, maximum=0.5)
     unit: str = setting(
         "auto",
-        "what is translated at once: sentence; text, cut only where it is too long; auto: as most training sources are",
-        choices=("auto", "sentence", "text"),
+        "what is translated at once: sentence; line; text, cut only where it is too long; auto: as most sources are",
+        choices=("auto", "sentence", "line", "text"),
+    )
+    together: int = setting(
+        0, "bytes of sentences that are translated together; 0: as pairs of several sentences have them", minimum=0
+    )
+    figures: str = setting(
+        "auto",
+        "texts without letters, such as figures and emoji, are copied or translated; auto: as in training",
+        choices=("auto", "copied", "translated"),
     )
     max_length: int = setting(64, "pieces of a side; longer pairs are left out of training", minimum=4)
+
+    @property
+    def learnt_unit(self) -> str:
+        """What is translated at once; text where nobody has looked at the pairs."""
+        return "text" if self.unit == "auto" else self.unit
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,12 @@ class TranslationDecoding(DecodingConfig):
     length_penalty: float = setting(1.0, "0 prefers short translations (Wu et al. 2016)", minimum=0, maximum=5)
     longest_factor: float = setting(2.0, "pieces of a translation for each of the source ...", minimum=0.1, maximum=10)
     longest_extra: int = setting(10, "... and so many more: there decoding gives up", minimum=1, maximum=1000)
+    characters_factor: float = setting(
+        0.0,
+        "characters written at most, for each of the source, and 20 more; 0: 2.5, or what training targets have",
+        minimum=0,
+        maximum=1000,
+    )
 
 
 @dataclass(frozen=True)
@@ -143,22 +162,26 @@ class TranslationTask(Task[Config]):
         if base is not None and set(base.tokenizers) != {"source", "target"}:
             raise UserError("--init-from: a translation model can only start from a translation model")
         sources, targets = TrainingTexts(), TrainingTexts()
-        pairs = sentences = 0
-        some_targets: list[str] = []
+        pairs, habits = 0, PairHabits()
         for example in examples:
             sources.add(example.fields[0])
             targets.add(example.fields[1])
-            if pairs < _LOOKED_AT:
-                some_targets.append(example.fields[1])
-            pairs, sentences = pairs + 1, sentences + is_one_sentence(example.fields[0])
+            habits.add(*example.fields)
+            pairs += 1
         vocabulary = base or self._learnt(sources, targets)
         kind = vocabulary.tokenizers["target"].kind
         settings: dict[str, Any] = {"tokenizer.kind": kind} if self.config.tokenizer.kind == "auto" else {}
         if self.config.data.unit == "auto":
-            by_sentences = kind == SentencePiece.kind and 2 * sentences > pairs
-            settings["data.unit"] = "sentence" if by_sentences else "text"
-        if self.config.training.metric == "auto" and some_targets:
-            settings["training.metric"] = metrics.fitting_translation_metric(some_targets)
+            by_sentences = kind == SentencePiece.kind and habits.are_sentences
+            settings["data.unit"] = "sentence" if by_sentences else "text" if habits.have_lines else "line"
+        if habits.together and not self.config.data.together:
+            settings["data.together"] = habits.together
+        if self.config.data.figures == "auto":
+            settings["data.figures"] = "copied" if habits.copies_figures else "translated"
+        if not self.config.decoding.characters_factor:
+            settings["decoding.characters_factor"] = habits.characters_factor
+        if self.config.training.metric == "auto" and habits.targets:
+            settings["training.metric"] = metrics.fitting_translation_metric(habits.targets)
         return Prepared(vocabulary, settings, few_examples(pairs))
 
     def _learnt(self, sources: TrainingTexts, targets: TrainingTexts) -> Vocabulary:
@@ -240,7 +263,9 @@ class TranslationTask(Task[Config]):
             self.config.decoding,
             data.max_length,
             languages=languages if all(languages) else (),
-            unit="sentence" if data.unit == "sentence" else "text",
+            unit=data.learnt_unit,
+            together=data.together,
+            copies_figures=data.figures == "copied",
         )
 
     def questions(self, examples: Iterable[Record]) -> list[Question]:
@@ -253,15 +278,24 @@ class TranslationTask(Task[Config]):
     def ask(self, trained: Trained, questions: Sequence[Question], *, quick: bool = False) -> list[Answer]:
         """Translates text by text; of a text in several parts, the score is the mean of theirs."""
         beam = 1 if quick else self.config.decoding.beam
-        search = trained.graph(("search", beam), lambda: search_function(trained.model, self.config.decoding, beam))
+        decoding = self.config.decoding
+        search = trained.graph(
+            ("search", beam), lambda: search_function(trained.model, trained.vocabulary, decoding, beam)
+        )
         encode = trained.vocabulary.tokenizers["source"].encode
         decode = trained.vocabulary.tokenizers["target"].decode
-        by_sentences, limit = self.config.data.unit == "sentence", self.config.data.max_length
-        cut = [
-            segments(question.text, lambda part: len(encode(part)) < limit, sentences=by_sentences)
-            for question in questions
-        ]
-        sources = [np.array([*encode(part.text), EOS], np.int32) for parts in cut for part in parts]
+        data = self.config.data
+
+        def is_copied(text: str) -> bool:
+            return data.figures == "copied" and not has_letters(text)
+
+        def fits(text: str) -> bool:
+            return is_copied(text) or len(encode(text)) < data.max_length
+
+        unit, together = data.learnt_unit, data.together
+        cut = [segments(question.text, fits, unit=unit, together=together) for question in questions]
+        whole = [part.text for parts in cut for part in parts]
+        sources = [np.array([*([] if is_copied(text) else encode(text)), EOS], np.int32) for text in whole]
         batches = padded_batches(sources, _DECODED_TOKENS)
         translated: dict[int, tuple[str, float]] = {}
         with ThreadPoolExecutor(available_cores()) as pool:
@@ -269,7 +303,8 @@ class TranslationTask(Task[Config]):
             for (positions, _), hypotheses in zip(batches, found, strict=True):
                 rows, scores = hypotheses.ids[:, 0].numpy(), hypotheses.scores[:, 0].numpy().tolist()
                 for position, ids, score in zip(positions, rows, scores, strict=True):
-                    translated[position] = decode(ids[ids != PAD].tolist()), score
+                    copied = is_copied(whole[position])
+                    translated[position] = ("", 0.0) if copied else (decode(ids[ids != PAD].tolist()), score)
         in_order = iter(range(len(translated)))
         answers = []
         for parts in cut:
