@@ -32,7 +32,7 @@ class Restraint(NamedTuple):
 
     Attributes:
         source: int32 [batch, length], padded with 0. Where it holds nothing but EOS, nothing may be written.
-        shortest_loops: uint8 [vocabulary] each, for tokens of the source and of the target: of how many tokens a part
+        shortest_loops: int32 [vocabulary] each, for tokens of the source and of the target: of how many tokens a part
             must be that each token stands in; more than :data:`LONGEST_LOOP` for a token of no such part. Where numbers
             are written digit by digit, "000" is none.
         most_equal: int32 [batch, LONGEST_LOOP]: for each distance, how many tokens in a row may equal those so far
@@ -93,8 +93,8 @@ class Restraint(NamedTuple):
         assert most_equal is not None
 
         def held() -> tuple[tf.Tensor, tf.Tensor]:
-            recent, runs = tf.split(history, 2, axis=-1)
-            may_loop = tf.cast(tf.gather(self.shortest_loops[1], tokens), tf.int32)[..., None] <= _DISTANCES
+            recent, runs = history[..., :LONGEST_LOOP], history[..., LONGEST_LOOP:]
+            may_loop = tf.gather(self.shortest_loops[1], tokens)[..., None] <= _DISTANCES
             next_runs = tf.where((recent == tokens[..., None]) & may_loop, runs + 1, 0)
             is_broken = tf.reduce_any(next_runs > most_equal[:, None], axis=-1)
             is_broken |= (tokens == EOS) & (index < 1) & (self.source[:, :1] != EOS)
@@ -109,7 +109,7 @@ def _equal_to_earlier(ids: tf.Tensor, shortest_loop: np.ndarray) -> tf.Tensor:
     distances = _DISTANCES[:, None]
     places = tf.range(tf.shape(ids)[1])[None] + LONGEST_LOOP - distances
     earlier = tf.gather(tf.pad(ids, [[0, 0], [LONGEST_LOOP, 0]]), places, axis=1)
-    may_loop = tf.cast(tf.gather(shortest_loop, ids), tf.int32)[:, None] <= distances
+    may_loop = tf.gather(shortest_loop, ids)[:, None] <= distances
     return (earlier == ids[:, None]) & may_loop & (ids != PAD)[:, None]
 
 

@@ -14,7 +14,7 @@ from nlpseq.text.piece_facts import characters_of, shortest_loops_of
 from nlpseq.text.tokenizers import EOS, PAD
 from tests.test_decoding import BATCH, VOCABULARY, start, step, table, unpadded
 
-PLAIN = np.array([255] * 4 + [1] * (VOCABULARY - 4), np.uint8)  # any word may stand in any loop
+PLAIN = np.array([255] * 4 + [1] * (VOCABULARY - 4), np.int32)  # any word may stand in any loop
 SOURCE = np.tile(np.array([[4, 5, 6, EOS]], np.int32), (BATCH, 1))
 
 
@@ -34,7 +34,7 @@ def traced(beam: int, restrained: bool) -> tf.types.experimental.PolymorphicFunc
         return restrained_search(best, restraint, tf.constant(BATCH), most, beam or 1)
 
     ids = tf.TensorSpec([None, None], tf.int32)
-    shapes = [tf.TensorSpec([BATCH, *[VOCABULARY] * 3]), ids, tf.TensorSpec([VOCABULARY], tf.uint8)]
+    shapes = [tf.TensorSpec([BATCH, *[VOCABULARY] * 3]), ids, tf.TensorSpec([VOCABULARY], tf.int32)]
     return tf.function(search, input_signature=[*shapes, tf.TensorSpec([], tf.int32)], autograph=False)
 
 

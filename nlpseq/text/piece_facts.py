@@ -16,22 +16,22 @@ _MARKS = 2  # neither is "..."
 
 
 def characters_of(pieces: Sequence[str], *, written: bool) -> np.ndarray:
-    """How many characters each piece adds to a text, uint8 [vocabulary].
+    """How many characters each piece adds to a text, int32 [vocabulary].
 
     Args:
         pieces: as people read them; a space in a piece of SentencePiece is "▁".
         written: by a model, which may write bytes that are no characters: so each counts, else the first of each
             character.
     """
-    return np.array([min(_characters(piece, written), 255) for piece in pieces], np.uint8)
+    return np.array([_characters(piece, written) for piece in pieces], np.int32)
 
 
 def shortest_loops_of(pieces: Sequence[str]) -> np.ndarray:
-    """How many pieces the shortest loop has that each may be part of, uint8 [vocabulary].
+    """How many pieces the shortest loop has that each may be part of, int32 [vocabulary].
 
     A single letter, digit, mark or byte may well come three times in a row.
     """
-    return np.array([_shortest_loop(piece) for piece in pieces], np.uint8)
+    return np.array([_shortest_loop(piece) for piece in pieces], np.int32)
 
 
 def _characters(piece: str, written: bool) -> int:
