@@ -18,9 +18,10 @@ import tensorflow as tf
 from nlpseq import config as configuration
 from nlpseq.cores import available_cores
 from nlpseq.data.batches import Batch, bucketed_batches
-from nlpseq.data.cache import Corpus, cached_corpus
+from nlpseq.data.cache import Corpus, Encoded, cached_corpus, encoded
 from nlpseq.data.dataset import Dataset
 from nlpseq.data.meter import Watch
+from nlpseq.data.processes import in_order
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import UserError
 from nlpseq.layers.cross_entropy import cross_entropy
@@ -29,7 +30,6 @@ from nlpseq.programs.program import Program
 from nlpseq.programs.running import RunningProgram
 from nlpseq.runtime.predictor import Predictor, predictor_for
 from nlpseq.runtime.questions import Answer, Question
-from nlpseq.runtime.streaming import ordered_map
 from nlpseq.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -226,7 +226,8 @@ class Task(abc.ABC, Generic[Config]):
     ) -> Iterable[Sequence[Sequence[int]] | None]:
         """Returns for each example the ids of each sequence; 0 is padding, so that classes begin at 1.
 
-        None leaves an example out. What is cut or left out is counted in notes. Several threads call this at once.
+        None leaves an example out. What is cut or left out is counted in notes. Other processes call this, too: it must
+        not use TensorFlow, nor change the task.
         """
 
     @abc.abstractmethod
@@ -338,15 +339,21 @@ class Task(abc.ABC, Generic[Config]):
             UserError: the part has no example.
         """
 
-        def encoded(examples: list[Record]) -> tuple[list[Sequence[Sequence[int]] | None], dict[str, int]]:
-            counted: dict[str, int] = {}
-            return list(self.encode(examples, vocabulary, counted)), counted
+        fields = len(self.facts.sequences)
 
-        def encode(notes: dict[str, int]) -> Iterator[Sequence[Sequence[int]]]:
-            examples = self.dataset.examples(part, watch)
-            chunks = iter(lambda: list(itertools.islice(examples, _ENCODED_AT_ONCE)), [])
-            for several, counted in ordered_map(encoded, chunks, available_cores()):
-                yield from (ids for ids in several if ids is not None)
+        def work(number: int, jobs: int) -> Iterator[tuple[Encoded, dict[str, int]]]:
+            examples = self.dataset.examples(part, watch if number == 0 else None)
+            for place in itertools.count():
+                if not (several := list(itertools.islice(examples, _ENCODED_AT_ONCE))):
+                    return
+                if place % jobs == number:
+                    notes: dict[str, int] = {}
+                    ids = (each for each in self.encode(several, vocabulary, notes) if each is not None)
+                    yield encoded(ids, fields), notes
+
+        def encode(notes: dict[str, int]) -> Iterator[Encoded]:
+            for several, counted in in_order(work, available_cores() if self.dataset.is_large(part) else 1):
+                yield several
                 for what, count in counted.items():
                     notes[what] = notes.get(what, 0) + count
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from nlpseq.data import reader, sources
+from nlpseq.data.collector import paused_collector
 from nlpseq.data.findings import Findings
 from nlpseq.data.meter import Meter, Watch
 from nlpseq.data.reader import Reader
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _HASH_BYTES = 4
 _MOST_LABELS = 1000
+_LARGE_BYTES = 20_000_000  # some ten seconds
 _FEW = 50  # examples of a validation part
 _READING = ("train", "valid", "test", "columns", "labels", "valid_fraction")  # settings that say what is read, and how
 # These settings change nothing in the ids of a part: its content is in the key instead of its name.
@@ -225,6 +227,11 @@ class Dataset:
             self._fingerprints[at] = sources.fingerprint(*at, self._sample)
         return self._fingerprints[at]
 
+    def is_large(self, part: Part) -> bool:
+        """Whether a pass over what a part is read from takes long enough to be shared."""
+        origin = self._origin(part)
+        return origin is not None and sources.file_bytes(origin.spec) >= _LARGE_BYTES
+
     def described(self, part: Part) -> str:
         """What the part is, in words: "reviews.csv", "a tenth split off reviews.csv by a hash", or "none"."""
         origin = self._origin(part)
@@ -313,8 +320,9 @@ class Dataset:
         if key not in self._surveys:
             findings = Findings()
             survey = _Survey(Summary(self.columns, self._reader.look(origin.spec, origin.split), findings))
-            for record in _watched(watch, lambda meter: self._read(origin, meter, findings)):
-                survey.add(record, origin.divided and self._is_held_out(record))
+            with paused_collector():
+                for record in _watched(watch, lambda meter: self._read(origin, meter, findings)):
+                    survey.add(record, origin.divided and self._is_held_out(record))
             survey.end(divided=origin.divided)
             self._surveys[key] = survey
         return self._surveys[key]
