@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nlpseq.data import cache
 from nlpseq.data.cache import Corpus, Encoded, cache_folder, cached_corpus, encoded
 from nlpseq.errors import MachineError, UserError
 
