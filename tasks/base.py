@@ -30,6 +30,7 @@ from nlpseq.programs.program import Program
 from nlpseq.programs.running import RunningProgram
 from nlpseq.runtime.predictor import Predictor, predictor_for
 from nlpseq.runtime.questions import Answer, Question
+from nlpseq.tasks.facts import TaskFacts
 from nlpseq.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -49,51 +50,6 @@ _FEWEST_TOKENS, _MOST_TOKENS = 256, 2048
 _FEWEST_EXAMPLES = 50  # fewer are hardly enough to try a data file out
 _ASKED_AT_ONCE = 512  # questions, between two looks at the bar
 _ENCODED_AT_ONCE = 2048  # examples
-
-
-@dataclass(frozen=True)
-class Card:
-    """What people are told of a task.
-
-    Attributes:
-        summary: what its models do, in a sentence.
-        usage: a command that uses a model, which stands as ``{model}``.
-        own_data: how a SPEC of one's own looks.
-        limits: what its models must not be used for, each a sentence or two.
-        captions: of the pictures, by file name.
-        verbatim: answers are texts of several lines.
-    """
-
-    summary: str
-    usage: str
-    own_data: str
-    limits: tuple[str, ...] = ()
-    captions: dict[str, str] = field(default_factory=dict)
-    verbatim: bool = False
-
-
-@dataclass(frozen=True)
-class TaskFacts:
-    """What a task is.
-
-    Attributes:
-        name: on the command line.
-        config_type: a frozen dataclass with the sections data, tokenizer, model, training and decoding.
-        columns: what an example is read from.
-        sequences: what an example is encoded to; each batch has a matrix of ids for each.
-        metrics: what ``score`` returns; early stopping and the best checkpoint watch the first. A task may have other
-            words for them, or another order, by its configuration (:attr:`Task.metrics`).
-        signature: what its models can do, which chooses the predictor and the command.
-        card: the words for people.
-    """
-
-    name: str
-    config_type: type[Any]
-    columns: tuple[str, ...]
-    sequences: tuple[str, ...]
-    metrics: tuple[Metric, ...]
-    signature: str
-    card: Card
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ from nlpseq.programs.program import Program
 from nlpseq.runtime.generator import Generator
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Track, Trained, no_track
+from nlpseq.tasks.base import Loss, Prepared, Sequences, Task, Track, Trained, no_track
+from nlpseq.tasks.facts import Card, TaskFacts
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer
 from nlpseq.text.vocabulary import Vocabulary
 

@@ -27,7 +27,8 @@ from nlpseq.programs.translate import previous_pieces, search_function, translat
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.translator import Translator
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained, few_examples
+from nlpseq.tasks.base import Loss, Prepared, Sequences, Task, Trained, few_examples
+from nlpseq.tasks.facts import Card, TaskFacts
 from nlpseq.text.languages import language_name
 from nlpseq.text.segmentation import is_one_sentence, rejoined, segments
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
