@@ -254,6 +254,15 @@ class Task(abc.ABC, Generic[Config]):
         """How many tokens of a batch are trained on."""
         return int(np.count_nonzero(sequences[-1]))
 
+    @property
+    def versions(self) -> int:
+        """How many versions of the training corpus there are; each epoch reads the next."""
+        return 1
+
+    def augmented(self, examples: list[Record], first: int, version: int) -> list[Record]:
+        """Training examples, from number ``first`` on, as a version of the corpus has them; drawn from the seed."""
+        return examples
+
     def questions(self, examples: Iterable[Record]) -> list[Question]:
         """What to ask of examples: for each, its first column is the text and the others are the answers."""
         return [Question(each.fields[0], each.fields[1:], file=each.file, line=each.line) for each in examples]
@@ -288,8 +297,14 @@ class Task(abc.ABC, Generic[Config]):
         changed.dataset.take_over(self.dataset)
         return changed
 
-    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None) -> Corpus:
+    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None, *, version: int = 0) -> Corpus:
         """The part's ids, from the cache on disk or encoded into it by all cores.
+
+        Args:
+            vocabulary: tokenizers and labels.
+            part: of the data.
+            watch: shows how far it is.
+            version: of the training part; an epoch reads the one of its number, from the first again after the last.
 
         Raises:
             UserError: the part has no example.
@@ -304,6 +319,8 @@ class Task(abc.ABC, Generic[Config]):
                     return
                 if place % jobs == number:
                     notes: dict[str, int] = {}
+                    if part == "train":
+                        several = self.augmented(several, place * _ENCODED_AT_ONCE, version)
                     ids = (each for each in self.encode(several, vocabulary, notes) if each is not None)
                     yield encoded(ids, fields), notes
 
@@ -314,7 +331,8 @@ class Task(abc.ABC, Generic[Config]):
                     notes[what] = notes.get(what, 0) + count
 
         largest = max([tokenizer.vocabulary_size for tokenizer in vocabulary.tokenizers.values()])
-        key = (self.facts.name, self.dataset.content_key(part), vocabulary.digest())
+        drawn = (self.config.augmentation, self.config.training.seed, version) if part == "train" else ()
+        key = (self.facts.name, self.dataset.content_key(part), vocabulary.digest(), drawn)
         corpus = cached_corpus(key, self.facts.sequences, encode, largest_id=max(largest, len(vocabulary.labels)))
         if corpus.examples == 0:
             raise UserError(self.dataset.nothing_left(part, corpus.notes))

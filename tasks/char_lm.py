@@ -129,8 +129,8 @@ class CharacterLanguageModelling(Task[Config]):
     ) -> Iterable[Sequence[Sequence[int]]]:
         return ([_ids(example.fields[0], vocabulary.tokenizers["text"])] for example in examples)
 
-    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None) -> Corpus:
-        corpus = super().corpus(vocabulary, part, watch)
+    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None, *, version: int = 0) -> Corpus:
+        corpus = super().corpus(vocabulary, part, watch, version=version)
         rows, length = self._rows(corpus), self.config.training.length
         if part == "train" and corpus.ids[0] < 2 * rows:  # an epoch begins up to a quarter of the text late
             raise DataError(

@@ -15,6 +15,7 @@ import tensorflow as tf
 from nlpseq import metrics
 from nlpseq.config import DataConfig, DecodingConfig, Section, TaskConfig, TrainingConfig, setting
 from nlpseq.cores import available_cores
+from nlpseq.data.augmentation import PairAugmentation, augmented_pairs, words_in_common
 from nlpseq.data.batches import padded_batches
 from nlpseq.data.samples import phrasebook
 from nlpseq.data.sources import Record
@@ -29,6 +30,7 @@ from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.translator import Translator
 from nlpseq.tasks.base import Loss, Prepared, Sequences, Task, Trained, few_examples
 from nlpseq.tasks.facts import Card, TaskFacts
+from nlpseq.text.capitals import without_capitals
 from nlpseq.text.languages import language_name
 from nlpseq.text.segmentation import is_one_sentence, rejoined, segments
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
@@ -37,6 +39,8 @@ from nlpseq.text.vocabulary import Vocabulary
 
 _DECODED_TOKENS = 2048  # source pieces translated in one call, padding included
 _PICTURED = 4  # translations
+_FEW_CAPITALS = 0.01  # part of the sources
+_SOME_COPY = 0.02  # part of the pairs
 _LOOKED_AT = 2000  # targets, to choose a metric
 
 
@@ -64,6 +68,11 @@ class TranslationTokenizer(Section):
         choices=("auto", "sentencepiece", "characters"),
     )
     vocabulary_size: int = setting(6000, "pieces; more give shorter sequences and a larger file", minimum=300)
+    capitals: str = setting(
+        "auto",
+        "sources in capitals are read in small letters, or as they are; auto: small where sources hardly have capitals",
+        choices=("auto", "small", "as they are"),
+    )
     shared: bool = setting(True, "one vocabulary for both sides; false where scripts differ")
     normalization: str = setting(
         "nmt_nfkc",
@@ -93,9 +102,20 @@ class TranslationDecoding(DecodingConfig):
 
 
 @dataclass(frozen=True)
+class TranslationAugmentation(PairAugmentation):
+    on: str = setting("auto", "auto: for sentences that are read in pieces", choices=("auto", "always", "never"))
+    added: str = setting(
+        "auto",
+        "invented words are added to pairs that have none to replace; auto: where some pairs share words",
+        choices=("auto", "always", "never"),
+    )
+
+
+@dataclass(frozen=True)
 class Config(TaskConfig):
     data: TranslationData = field(default_factory=TranslationData)
     tokenizer: TranslationTokenizer = field(default_factory=TranslationTokenizer)
+    augmentation: TranslationAugmentation = field(default_factory=TranslationAugmentation)
     model: EncoderDecoderConfig = field(default_factory=EncoderDecoderConfig)
     training: TranslationTraining = field(default_factory=TranslationTraining)
     decoding: TranslationDecoding = field(default_factory=TranslationDecoding)
@@ -144,7 +164,7 @@ class TranslationTask(Task[Config]):
         if base is not None and set(base.tokenizers) != {"source", "target"}:
             raise UserError("--init-from: a translation model can only start from a translation model")
         sources, targets = TrainingTexts(), TrainingTexts()
-        pairs = sentences = 0
+        pairs = sentences = copying = in_capitals = 0
         some_targets: list[str] = []
         for example in examples:
             sources.add(example.fields[0])
@@ -152,12 +172,21 @@ class TranslationTask(Task[Config]):
             if pairs < _LOOKED_AT:
                 some_targets.append(example.fields[1])
             pairs, sentences = pairs + 1, sentences + is_one_sentence(example.fields[0])
+            copying += bool(words_in_common(*example.fields))
+            in_capitals += without_capitals(example.fields[0]) != example.fields[0]
         vocabulary = base or self._learnt(sources, targets)
         kind = vocabulary.tokenizers["target"].kind
         settings: dict[str, Any] = {"tokenizer.kind": kind} if self.config.tokenizer.kind == "auto" else {}
+        by_sentences = kind == SentencePiece.kind and 2 * sentences > pairs
         if self.config.data.unit == "auto":
-            by_sentences = kind == SentencePiece.kind and 2 * sentences > pairs
             settings["data.unit"] = "sentence" if by_sentences else "text"
+        if self.config.tokenizer.capitals == "auto":
+            rare = kind == SentencePiece.kind and in_capitals <= _FEW_CAPITALS * pairs
+            settings["tokenizer.capitals"] = "small" if rare else "as they are"
+        if self.config.augmentation.on == "auto":
+            settings["augmentation.on"] = "always" if by_sentences else "never"
+        if self.config.augmentation.added == "auto":
+            settings["augmentation.added"] = "always" if copying >= _SOME_COPY * pairs else "never"
         if self.config.training.metric == "auto" and some_targets:
             settings["training.metric"] = metrics.fitting_translation_metric(some_targets)
         return Prepared(vocabulary, settings, few_examples(pairs))
@@ -180,12 +209,29 @@ class TranslationTask(Task[Config]):
             source, target = SentencePiece.train(sources, size, rule), SentencePiece.train(targets, size, "identity")
         return Vocabulary({"source": source, "target": target})
 
+    @property
+    def versions(self) -> int:
+        return self.config.augmentation.versions if self._is_augmented() else 1
+
+    def augmented(self, examples: list[Record], first: int, version: int) -> list[Record]:
+        if not self._is_augmented():
+            return examples
+        augmentation = self.config.augmentation
+        add, seed = augmentation.added == "always", self.config.training.seed
+        return list(augmented_pairs(examples, augmentation, seed=seed, version=version, first=first, add=add))
+
+    def _as_read(self, source: str) -> str:
+        return without_capitals(source) if self.config.tokenizer.capitals == "small" else source
+
+    def _is_augmented(self) -> bool:
+        return self.config.augmentation.on == "always" and self.config.augmentation.is_on()
+
     def encode(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
     ) -> Iterable[Sequence[Sequence[int]] | None]:
         tokenizers, longest = vocabulary.tokenizers, self.config.data.max_length
         written: set[str] = set()  # characters of targets that the model can write
-        sources = tokenizers["source"].encode_all([example.fields[0] for example in examples])
+        sources = tokenizers["source"].encode_all([self._as_read(example.fields[0]) for example in examples])
         targets = tokenizers["target"].encode_all([example.fields[1] for example in examples])
         for example, source, target in zip(examples, sources, targets, strict=True):
             if max(len(source), len(target)) >= longest:
@@ -240,6 +286,7 @@ class TranslationTask(Task[Config]):
             vocabulary,
             self.config.decoding,
             data.max_length,
+            capitals_as_small=self.config.tokenizer.capitals == "small",
             languages=languages if all(languages) else (),
             unit="sentence" if data.unit == "sentence" else "text",
         )
@@ -255,7 +302,11 @@ class TranslationTask(Task[Config]):
         """Translates text by text; of a text in several parts, the score is the mean of theirs."""
         beam = 1 if quick else self.config.decoding.beam
         search = trained.graph(("search", beam), lambda: search_function(trained.model, self.config.decoding, beam))
-        encode = trained.vocabulary.tokenizers["source"].encode
+        tokenizer = trained.vocabulary.tokenizers["source"]
+
+        def encode(text: str) -> list[int]:
+            return tokenizer.encode(self._as_read(text))
+
         decode = trained.vocabulary.tokenizers["target"].decode
         by_sentences, limit = self.config.data.unit == "sentence", self.config.data.max_length
         cut = [

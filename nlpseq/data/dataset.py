@@ -20,7 +20,7 @@ from nlpseq.data.survey import Survey, side_hash, text_hash
 if TYPE_CHECKING:
     from nlpseq.config import DataConfig
 
-_LARGE_BYTES = 20_000_000  # some ten seconds
+_LARGE_BYTES = 4_000_000  # some seconds
 _READING = ("train", "valid", "test", "columns", "labels", "valid_fraction")  # settings that say what is read, and how
 # These settings change nothing in the ids of a part: its content is in the key instead of its name.
 _NOT_IN_KEY = frozenset(("train", "valid", "test", "licence", "credit"))

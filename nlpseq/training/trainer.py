@@ -96,15 +96,16 @@ class Trainer:
             DivergedError: the loss became infinite or not a number.
         """
         self._restore()
-        corpus = self.task.corpus(self.vocabulary, "train")
-        for what, count in corpus.notes.items():
+        for what, count in self.task.corpus(self.vocabulary, "train").notes.items():
             self.display.say(f"{count:,} {what}")
         validation = self.task.dataset.even_sample("valid", self.config.valid_examples)
         if not validation:
             raise UserError(self.task.dataset.nothing_left("valid", {}))
         with _stop_requests() as stopped:
             while not self.progress.finished:
-                self._epoch(corpus, stopped)
+                version = self.progress.epoch % self.task.versions
+                watch = self.display.reading(f"encoding version {version + 1} of {self.task.versions}")
+                self._epoch(self.task.corpus(self.vocabulary, "train", watch, version=version), stopped)
                 self._validate(validation)
                 self._save()
                 if stopped():
