@@ -83,7 +83,8 @@ def with_invented(source: str, target: str, random: Random, *, add: bool) -> tup
     common = words_in_common(source, target)
     if common:
         word = random.choice(common)
-        return _replaced(source, word, invented := _instead(word, random)), _replaced(target, word, invented)
+        invented = _instead(word, random)
+        return with_word_replaced(source, word, invented), with_word_replaced(target, word, invented)
     if not add:
         return source, target
     invented = random.choice([*_ANY.values()])(random)
@@ -124,7 +125,7 @@ def _instead(word: str, random: Random) -> str:
     return random.choice([*_ANY.values()])(random)
 
 
-def _replaced(text: str, word: str, invented: str) -> str:
+def with_word_replaced(text: str, word: str, invented: str) -> str:
     """The text with the one word that is this, apart from marks around it, replaced."""
 
     def one(match: re.Match[str]) -> str:
