@@ -74,6 +74,12 @@ def test_faults_are_counted_of_the_answers_that_have_them() -> None:
     }  # fmt: skip
 
 
+def test_what_the_text_has_too_is_no_fault() -> None:
+    questions = [Question("No no no.", ("Non.",)), Question("At 2:30.", ("À 14 h 30.",)), Question("Good.", ("Bien.",))]
+    found = answered(questions, lambda question: question.text if "o" in question.text.lower() else "À trois heures.")
+    assert found["faults"] == {"answers": 3, "empty": 0, "loop": 0, "changed_figures": 0, "with_figures": 0}
+
+
 def test_a_sample_is_a_sample() -> None:
     found = answered(PAIRS, lambda question: question.expected[0], most=2)
     assert found["texts"] == found["faults"]["answers"] == 2
