@@ -186,8 +186,13 @@ def _is_sound(corpus: Corpus, largest_id: int) -> bool:
         sizes = _size(corpus.folder / f"{field}.ids"), _size(corpus.folder / f"{field}.offsets")
         if sizes != (total * np.dtype(corpus.dtype).itemsize, 8 * (corpus.examples + 1)):
             return False
-        offsets = corpus.offsets(field, 0, corpus.examples)
-        if offsets[0] != 0 or offsets[-1] != total or (offsets[1:] < offsets[:-1]).any():
+        end = 0
+        for start in range(0, corpus.examples, _CHECKED_IDS):
+            offsets = corpus.offsets(field, start, min(start + _CHECKED_IDS, corpus.examples))
+            if offsets[0] != end or (offsets[1:] < offsets[:-1]).any():
+                return False
+            end = int(offsets[-1])
+        if end != total or corpus.offsets(field, 0, 0)[0] != 0:
             return False
         for start in range(0, total, _CHECKED_IDS):
             ids = corpus.read(field, start, min(start + _CHECKED_IDS, total))
