@@ -105,9 +105,12 @@ def vocabulary_of(task: Any) -> Any:
 
 def different_shapes(task: Any, vocabulary: Any, rows_multiple: int) -> list[tuple[np.ndarray, ...]]:
     """The first batch of each shape in an epoch of drawn ids, of a few shapes."""
-    from nlpseq.data.cache import cached_corpus
+    from nlpseq.data.cache import cached_corpus, encoded
 
-    corpus = cached_corpus(("benchmark",), task.facts.sequences, lambda notes: drawn_examples(task, vocabulary))
+    fields = task.facts.sequences
+    corpus = cached_corpus(
+        ("benchmark",), fields, lambda notes: iter([encoded(drawn_examples(task, vocabulary), len(fields))])
+    )
     found: dict[tuple[tuple[int, ...], ...], tuple[np.ndarray, ...]] = {}
     for batch in task.batches(corpus, training=True, rows_multiple=rows_multiple):
         found.setdefault(tuple(field.shape for field in batch.fields), batch.fields)

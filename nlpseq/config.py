@@ -106,6 +106,7 @@ class TaskConfig:
 
     data: DataConfig = DataConfig()
     tokenizer: Section = Section()
+    augmentation: Section = Section()
     model: Section = Section()
     training: TrainingConfig = TrainingConfig()
     decoding: DecodingConfig = DecodingConfig()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 class UserError(Exception):
@@ -24,7 +26,11 @@ class DataError(UserError):
     def __init__(self, message: str, *, file: str | Path, line: int | None = None) -> None:
         place = f"{file}, line {line}" if line is not None else f"{file}"
         super().__init__(f"{place}: {message}")
-        self.file, self.line = str(file), line
+        self._message, self.file, self.line = message, str(file), line
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For errors that come from another process."""
+        return functools.partial(DataError, file=self.file, line=self.line), (self._message,)
 
 
 class MachineError(Exception):

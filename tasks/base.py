@@ -18,9 +18,10 @@ import tensorflow as tf
 from nlpseq import config as configuration
 from nlpseq.cores import available_cores
 from nlpseq.data.batches import Batch, bucketed_batches
-from nlpseq.data.cache import Corpus, cached_corpus
+from nlpseq.data.cache import Corpus, Encoded, cached_corpus, encoded
 from nlpseq.data.dataset import Dataset
 from nlpseq.data.meter import Watch
+from nlpseq.data.processes import in_order
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import UserError
 from nlpseq.layers.cross_entropy import cross_entropy
@@ -29,7 +30,7 @@ from nlpseq.programs.program import Program
 from nlpseq.programs.running import RunningProgram
 from nlpseq.runtime.predictor import Predictor, predictor_for
 from nlpseq.runtime.questions import Answer, Question
-from nlpseq.runtime.streaming import ordered_map
+from nlpseq.tasks.facts import TaskFacts
 from nlpseq.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -49,51 +50,6 @@ _FEWEST_TOKENS, _MOST_TOKENS = 256, 2048
 _FEWEST_EXAMPLES = 50  # fewer are hardly enough to try a data file out
 _ASKED_AT_ONCE = 512  # questions, between two looks at the bar
 _ENCODED_AT_ONCE = 2048  # examples
-
-
-@dataclass(frozen=True)
-class Card:
-    """What people are told of a task.
-
-    Attributes:
-        summary: what its models do, in a sentence.
-        usage: a command that uses a model, which stands as ``{model}``.
-        own_data: how a SPEC of one's own looks.
-        limits: what its models must not be used for, each a sentence or two.
-        captions: of the pictures, by file name.
-        verbatim: answers are texts of several lines.
-    """
-
-    summary: str
-    usage: str
-    own_data: str
-    limits: tuple[str, ...] = ()
-    captions: dict[str, str] = field(default_factory=dict)
-    verbatim: bool = False
-
-
-@dataclass(frozen=True)
-class TaskFacts:
-    """What a task is.
-
-    Attributes:
-        name: on the command line.
-        config_type: a frozen dataclass with the sections data, tokenizer, model, training and decoding.
-        columns: what an example is read from.
-        sequences: what an example is encoded to; each batch has a matrix of ids for each.
-        metrics: what ``score`` returns; early stopping and the best checkpoint watch the first. A task may have other
-            words for them, or another order, by its configuration (:attr:`Task.metrics`).
-        signature: what its models can do, which chooses the predictor and the command.
-        card: the words for people.
-    """
-
-    name: str
-    config_type: type[Any]
-    columns: tuple[str, ...]
-    sequences: tuple[str, ...]
-    metrics: tuple[Metric, ...]
-    signature: str
-    card: Card
 
 
 @dataclass(frozen=True)
@@ -226,7 +182,8 @@ class Task(abc.ABC, Generic[Config]):
     ) -> Iterable[Sequence[Sequence[int]] | None]:
         """Returns for each example the ids of each sequence; 0 is padding, so that classes begin at 1.
 
-        None leaves an example out. What is cut or left out is counted in notes. Several threads call this at once.
+        None leaves an example out. What is cut or left out is counted in notes. Other processes call this, too: it must
+        not use TensorFlow, nor change the task.
         """
 
     @abc.abstractmethod
@@ -297,6 +254,15 @@ class Task(abc.ABC, Generic[Config]):
         """How many tokens of a batch are trained on."""
         return int(np.count_nonzero(sequences[-1]))
 
+    @property
+    def versions(self) -> int:
+        """How many versions of the training corpus there are; each epoch reads the next."""
+        return 1
+
+    def augmented(self, examples: list[Record], first: int, version: int) -> list[Record]:
+        """Training examples, from number ``first`` on, as a version of the corpus has them; drawn from the seed."""
+        return examples
+
     def questions(self, examples: Iterable[Record]) -> list[Question]:
         """What to ask of examples: for each, its first column is the text and the others are the answers."""
         return [Question(each.fields[0], each.fields[1:], file=each.file, line=each.line) for each in examples]
@@ -331,27 +297,42 @@ class Task(abc.ABC, Generic[Config]):
         changed.dataset.take_over(self.dataset)
         return changed
 
-    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None) -> Corpus:
+    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None, *, version: int = 0) -> Corpus:
         """The part's ids, from the cache on disk or encoded into it by all cores.
+
+        Args:
+            vocabulary: tokenizers and labels.
+            part: of the data.
+            watch: shows how far it is.
+            version: of the training part; an epoch reads the one of its number, from the first again after the last.
 
         Raises:
             UserError: the part has no example.
         """
 
-        def encoded(examples: list[Record]) -> tuple[list[Sequence[Sequence[int]] | None], dict[str, int]]:
-            counted: dict[str, int] = {}
-            return list(self.encode(examples, vocabulary, counted)), counted
+        fields = len(self.facts.sequences)
 
-        def encode(notes: dict[str, int]) -> Iterator[Sequence[Sequence[int]]]:
-            examples = self.dataset.examples(part, watch)
-            chunks = iter(lambda: list(itertools.islice(examples, _ENCODED_AT_ONCE)), [])
-            for several, counted in ordered_map(encoded, chunks, available_cores()):
-                yield from (ids for ids in several if ids is not None)
+        def work(number: int, jobs: int) -> Iterator[tuple[Encoded, dict[str, int]]]:
+            examples = self.dataset.examples(part, watch if number == 0 else None)
+            for place in itertools.count():
+                if not (several := list(itertools.islice(examples, _ENCODED_AT_ONCE))):
+                    return
+                if place % jobs == number:
+                    notes: dict[str, int] = {}
+                    if part == "train":
+                        several = self.augmented(several, place * _ENCODED_AT_ONCE, version)
+                    ids = (each for each in self.encode(several, vocabulary, notes) if each is not None)
+                    yield encoded(ids, fields), notes
+
+        def encode(notes: dict[str, int]) -> Iterator[Encoded]:
+            for several, counted in in_order(work, available_cores() if self.dataset.is_large(part) else 1):
+                yield several
                 for what, count in counted.items():
                     notes[what] = notes.get(what, 0) + count
 
         largest = max([tokenizer.vocabulary_size for tokenizer in vocabulary.tokenizers.values()])
-        key = (self.facts.name, self.dataset.content_key(part), vocabulary.digest())
+        drawn = (self.config.augmentation, self.config.training.seed, version) if part == "train" else ()
+        key = (self.facts.name, self.dataset.content_key(part), vocabulary.digest(), drawn)
         corpus = cached_corpus(key, self.facts.sequences, encode, largest_id=max(largest, len(vocabulary.labels)))
         if corpus.examples == 0:
             raise UserError(self.dataset.nothing_left(part, corpus.notes))

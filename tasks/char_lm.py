@@ -30,7 +30,8 @@ from nlpseq.programs.program import Program
 from nlpseq.runtime.generator import Generator
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Track, Trained, no_track
+from nlpseq.tasks.base import Loss, Prepared, Sequences, Task, Track, Trained, no_track
+from nlpseq.tasks.facts import Card, TaskFacts
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer
 from nlpseq.text.vocabulary import Vocabulary
 
@@ -128,8 +129,8 @@ class CharacterLanguageModelling(Task[Config]):
     ) -> Iterable[Sequence[Sequence[int]]]:
         return ([_ids(example.fields[0], vocabulary.tokenizers["text"])] for example in examples)
 
-    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None) -> Corpus:
-        corpus = super().corpus(vocabulary, part, watch)
+    def corpus(self, vocabulary: Vocabulary, part: Part, watch: Watch | None = None, *, version: int = 0) -> Corpus:
+        corpus = super().corpus(vocabulary, part, watch, version=version)
         rows, length = self._rows(corpus), self.config.training.length
         if part == "train" and corpus.ids[0] < 2 * rows:  # an epoch begins up to a quarter of the text late
             raise DataError(

@@ -25,7 +25,8 @@ from nlpseq.programs.program import Program
 from nlpseq.runtime.classifier import Classifier
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained, few_examples
+from nlpseq.tasks.base import Loss, Prepared, Sequences, Task, Trained, few_examples
+from nlpseq.tasks.facts import Card, TaskFacts
 from nlpseq.text.tokenizers import PAD, Characters, SentencePiece, Tokenizer
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
 from nlpseq.text.vocabulary import Vocabulary

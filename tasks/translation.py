@@ -15,7 +15,9 @@ import tensorflow as tf
 from nlpseq import metrics
 from nlpseq.config import DataConfig, DecodingConfig, Section, TaskConfig, TrainingConfig, setting
 from nlpseq.cores import available_cores
+from nlpseq.data.augmentation import PairAugmentation, augmented_pairs
 from nlpseq.data.batches import padded_batches
+from nlpseq.data.pair_habits import PairHabits
 from nlpseq.data.samples import phrasebook
 from nlpseq.data.sources import Record
 from nlpseq.errors import UserError
@@ -27,9 +29,10 @@ from nlpseq.programs.translate import previous_pieces, search_function, translat
 from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.translator import Translator
-from nlpseq.tasks.base import Card, Loss, Prepared, Sequences, Task, TaskFacts, Trained, few_examples
+from nlpseq.tasks.base import Loss, Prepared, Sequences, Task, Trained, few_examples
+from nlpseq.tasks.facts import Card, TaskFacts
+from nlpseq.text.capitals import without_capitals
 from nlpseq.text.languages import language_name
-from nlpseq.text.pair_habits import PairHabits
 from nlpseq.text.segmentation import has_letters, rejoined, segments
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
@@ -76,6 +79,11 @@ class TranslationTokenizer(Section):
         choices=("auto", "sentencepiece", "characters"),
     )
     vocabulary_size: int = setting(6000, "pieces; more give shorter sequences and a larger file", minimum=300)
+    capitals: str = setting(
+        "auto",
+        "sources in capitals are read in small letters, or as they are; auto: small where sources hardly have capitals",
+        choices=("auto", "small", "as they are"),
+    )
     shared: bool = setting(True, "one vocabulary for both sides; false where scripts differ")
     normalization: str = setting(
         "nmt_nfkc",
@@ -111,9 +119,20 @@ class TranslationDecoding(DecodingConfig):
 
 
 @dataclass(frozen=True)
+class TranslationAugmentation(PairAugmentation):
+    on: str = setting("auto", "auto: for sentences that are read in pieces", choices=("auto", "always", "never"))
+    added: str = setting(
+        "auto",
+        "invented words are added to pairs that have none to replace; auto: where some pairs share words",
+        choices=("auto", "always", "never"),
+    )
+
+
+@dataclass(frozen=True)
 class Config(TaskConfig):
     data: TranslationData = field(default_factory=TranslationData)
     tokenizer: TranslationTokenizer = field(default_factory=TranslationTokenizer)
+    augmentation: TranslationAugmentation = field(default_factory=TranslationAugmentation)
     model: EncoderDecoderConfig = field(default_factory=EncoderDecoderConfig)
     training: TranslationTraining = field(default_factory=TranslationTraining)
     decoding: TranslationDecoding = field(default_factory=TranslationDecoding)
@@ -162,27 +181,33 @@ class TranslationTask(Task[Config]):
         if base is not None and set(base.tokenizers) != {"source", "target"}:
             raise UserError("--init-from: a translation model can only start from a translation model")
         sources, targets = TrainingTexts(), TrainingTexts()
-        pairs, habits = 0, PairHabits()
+        habits = PairHabits()
         for example in examples:
             sources.add(example.fields[0])
             targets.add(example.fields[1])
             habits.add(*example.fields)
-            pairs += 1
         vocabulary = base or self._learnt(sources, targets)
         kind = vocabulary.tokenizers["target"].kind
         settings: dict[str, Any] = {"tokenizer.kind": kind} if self.config.tokenizer.kind == "auto" else {}
+        in_pieces = kind == SentencePiece.kind
+        by_sentences = in_pieces and habits.are_sentences
         if self.config.data.unit == "auto":
-            by_sentences = kind == SentencePiece.kind and habits.are_sentences
             settings["data.unit"] = "sentence" if by_sentences else "text" if habits.have_lines else "line"
-        if habits.together and not self.config.data.together:
+        if by_sentences and habits.together and not self.config.data.together:
             settings["data.together"] = habits.together
         if self.config.data.figures == "auto":
             settings["data.figures"] = "copied" if habits.copies_figures else "translated"
         if not self.config.decoding.characters_factor:
             settings["decoding.characters_factor"] = habits.characters_factor
+        if self.config.tokenizer.capitals == "auto":
+            settings["tokenizer.capitals"] = "small" if in_pieces and habits.lack_capitals else "as they are"
+        if self.config.augmentation.on == "auto":
+            settings["augmentation.on"] = "always" if by_sentences else "never"
+        if self.config.augmentation.added == "auto":
+            settings["augmentation.added"] = "always" if habits.share_words else "never"
         if self.config.training.metric == "auto" and habits.targets:
             settings["training.metric"] = metrics.fitting_translation_metric(habits.targets)
-        return Prepared(vocabulary, settings, few_examples(pairs))
+        return Prepared(vocabulary, settings, few_examples(habits.pairs))
 
     def _learnt(self, sources: TrainingTexts, targets: TrainingTexts) -> Vocabulary:
         config = self.config.tokenizer
@@ -202,12 +227,29 @@ class TranslationTask(Task[Config]):
             source, target = SentencePiece.train(sources, size, rule), SentencePiece.train(targets, size, "identity")
         return Vocabulary({"source": source, "target": target})
 
+    @property
+    def versions(self) -> int:
+        return self.config.augmentation.versions if self._is_augmented() else 1
+
+    def augmented(self, examples: list[Record], first: int, version: int) -> list[Record]:
+        if not self._is_augmented():
+            return examples
+        augmentation = self.config.augmentation
+        add, seed = augmentation.added == "always", self.config.training.seed
+        return list(augmented_pairs(examples, augmentation, seed=seed, version=version, first=first, add=add))
+
+    def _as_read(self, source: str) -> str:
+        return without_capitals(source) if self.config.tokenizer.capitals == "small" else source
+
+    def _is_augmented(self) -> bool:
+        return self.config.augmentation.on == "always" and self.config.augmentation.is_on()
+
     def encode(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
     ) -> Iterable[Sequence[Sequence[int]] | None]:
         tokenizers, longest = vocabulary.tokenizers, self.config.data.max_length
         written: set[str] = set()  # characters of targets that the model can write
-        sources = tokenizers["source"].encode_all([example.fields[0] for example in examples])
+        sources = tokenizers["source"].encode_all([self._as_read(example.fields[0]) for example in examples])
         targets = tokenizers["target"].encode_all([example.fields[1] for example in examples])
         for example, source, target in zip(examples, sources, targets, strict=True):
             if max(len(source), len(target)) >= longest:
@@ -262,6 +304,7 @@ class TranslationTask(Task[Config]):
             vocabulary,
             self.config.decoding,
             data.max_length,
+            capitals_as_small=self.config.tokenizer.capitals == "small",
             languages=languages if all(languages) else (),
             unit=data.learnt_unit,
             together=data.together,
@@ -278,11 +321,15 @@ class TranslationTask(Task[Config]):
     def ask(self, trained: Trained, questions: Sequence[Question], *, quick: bool = False) -> list[Answer]:
         """Translates text by text; of a text in several parts, the score is the mean of theirs."""
         beam = 1 if quick else self.config.decoding.beam
-        decoding = self.config.decoding
         search = trained.graph(
-            ("search", beam), lambda: search_function(trained.model, trained.vocabulary, decoding, beam)
+            ("search", beam),
+            lambda: search_function(trained.model, trained.vocabulary, self.config.decoding, beam),
         )
-        encode = trained.vocabulary.tokenizers["source"].encode
+        tokenizer = trained.vocabulary.tokenizers["source"]
+
+        def encode(text: str) -> list[int]:
+            return tokenizer.encode(self._as_read(text))
+
         decode = trained.vocabulary.tokenizers["target"].decode
         data = self.config.data
 

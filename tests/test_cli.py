@@ -127,6 +127,20 @@ def test_evaluate(home: Path) -> None:
     assert "true \\ predicted" in plain
 
 
+def test_evaluate_with_robustness(home: Path) -> None:
+    data = write_data(home, "translation")
+    shown = nlpseq("evaluate", "tiny-translation", "--data", data, "--robustness").stdout
+    assert "60 texts as people type them" in shown
+    assert "chrF typed so" in shown  # short answers
+    result = nlpseq("evaluate", "tiny-translation", "--data", data, "--robustness", "--json")
+    found = json.loads(result.stdout)
+    assert found["sources"] == found["robustness"]["texts"] == 60
+    assert "typo" in found["robustness"]["noise"]
+    refused = nlpseq("evaluate", "tiny-char-lm", "--data", "sample", "--robustness")
+    assert refused.exit_code == 2
+    assert "--robustness is for models that translate or classify" in refused.stderr
+
+
 def test_models_info_doctor(home: Path) -> None:
     listed = nlpseq("models").stdout
     for task in TINY:

@@ -164,7 +164,7 @@ def test_a_configuration_does_not_change() -> None:
 def test_a_task_overrides_defaults_and_bounds_of_the_bases(tmp_path: Path) -> None:
     config = OwnConfig()
     assert [field.name for field in dataclasses.fields(config)] == [
-        "data", "tokenizer", "model", "training", "decoding", "span",
+        "data", "tokenizer", "augmentation", "model", "training", "decoding", "span",
     ]  # fmt: skip
     assert (config.training.epochs, config.training.patience, config.model.units) == (3, -1, 4)
     assert "epochs = 3  # few are enough\n" in to_toml(config, "own")

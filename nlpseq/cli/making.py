@@ -125,8 +125,9 @@ def train_task(
 @click.argument("model")
 @click.option("--data", required=True, metavar="SPEC", help="What to evaluate on.")
 @click.option("--columns", default="", metavar="NAMES", help="Columns where the file does not name them.")
+@click.option("--robustness", is_flag=True, help="Also with typos, in capitals, with words to be copied, and the like.")
 @click.option("--json", "json_object", is_flag=True, help="A JSON object.")
-def evaluate(model: str, data: str, columns: str, json_object: bool) -> None:
+def evaluate(model: str, data: str, columns: str, robustness: bool, json_object: bool) -> None:
     """Measure MODEL on data with known answers: the Keras model of a folder, or else the exported file."""
     from nlpseq import model_folder
     from nlpseq.quiet import import_tensorflow
@@ -136,7 +137,7 @@ def evaluate(model: str, data: str, columns: str, json_object: bool) -> None:
     from nlpseq.pipeline import evaluate as evaluation
     from nlpseq.training.display import display
 
-    result = evaluation.evaluate(found, data, columns, display())
+    result = evaluation.evaluate(found, data, columns, display(), robust=robustness)
     say(f"{result.model} of {found.name} on {result.data}")
     if json_object:
         click.echo(json.dumps(result.metrics, ensure_ascii=False))
@@ -145,6 +146,12 @@ def evaluate(model: str, data: str, columns: str, json_object: bool) -> None:
         click.echo(f"{name}: {shown}")
     if confusion := result.metrics.get("confusion"):
         click.echo(_confusion(confusion, result.labels))
+    if robustness:
+        from nlpseq.report.plain_table import plain_table
+        from nlpseq.report.robustness_table import robustness_tables
+
+        for title, header, rows in robustness_tables(result.metrics["robustness"], result.known[0]):
+            click.echo(f"\n{title}\n{plain_table([header], rows)}")
 
 
 @main.command()

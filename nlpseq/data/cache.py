@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -21,13 +22,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from nlpseq.data.collector import paused_collector
 from nlpseq.errors import MachineError, UserError
 
 _FORMAT = 3
-_FLUSH_IDS = 1 << 20
 _CHECKED_IDS = 1 << 22  # at once
 _MOST_FACTS_BYTES = 1 << 20  # of corpus.json
 _UNUSED_DAYS = 30
@@ -72,6 +74,27 @@ class Corpus:
         return np.fromfile(self.folder / f"{field}.ids", self.dtype, stop - start, offset=offset).astype(np.int32)
 
 
+class Encoded(NamedTuple):
+    """Some examples.
+
+    Attributes:
+        ids: of each field all ids, one example after the other.
+        lengths: of each field how many of them each example has.
+    """
+
+    ids: tuple[np.ndarray, ...]
+    lengths: tuple[np.ndarray, ...]
+
+
+def encoded(examples: Iterable[Sequence[Sequence[int]]], fields: int) -> Encoded:
+    """Puts together examples, each of which has its ids field by field."""
+    columns = list(zip(*examples, strict=True)) or [()] * fields
+    return Encoded(
+        tuple(np.fromiter(itertools.chain.from_iterable(column), np.int32) for column in columns),
+        tuple(np.fromiter(map(len, column), np.int64, len(column)) for column in columns),
+    )
+
+
 def cache_folder() -> Path:
     """``$NLPSEQ_CACHE``, or ``nlpseq`` in the user's cache folder."""
     if chosen := os.environ.get("NLPSEQ_CACHE"):
@@ -82,7 +105,7 @@ def cache_folder() -> Path:
 def cached_corpus(
     key: Sequence[object],
     fields: Sequence[str],
-    encode: Callable[[dict[str, int]], Iterable[Sequence[Sequence[int]]]],
+    encode: Callable[[dict[str, int]], Iterable[Encoded]],
     *,
     largest_id: int = 2**31 - 1,
 ) -> Corpus:
@@ -91,7 +114,7 @@ def cached_corpus(
     Args:
         key: everything that the ids depend on: content, tokenizer, limits.
         fields: names of the fields.
-        encode: yields for each example its ids, field by field; it may count into the dictionary that it is given.
+        encode: yields examples, many at once; it may count into the dictionary that it is given.
         largest_id: two bytes an id are enough for most vocabularies.
 
     Raises:
@@ -163,8 +186,13 @@ def _is_sound(corpus: Corpus, largest_id: int) -> bool:
         sizes = _size(corpus.folder / f"{field}.ids"), _size(corpus.folder / f"{field}.offsets")
         if sizes != (total * np.dtype(corpus.dtype).itemsize, 8 * (corpus.examples + 1)):
             return False
-        offsets = corpus.offsets(field, 0, corpus.examples)
-        if offsets[0] != 0 or offsets[-1] != total or (offsets[1:] < offsets[:-1]).any():
+        end = 0
+        for start in range(0, corpus.examples, _CHECKED_IDS):
+            offsets = corpus.offsets(field, start, min(start + _CHECKED_IDS, corpus.examples))
+            if offsets[0] != end or (offsets[1:] < offsets[:-1]).any():
+                return False
+            end = int(offsets[-1])
+        if end != total or corpus.offsets(field, 0, 0)[0] != 0:
             return False
         for start in range(0, total, _CHECKED_IDS):
             ids = corpus.read(field, start, min(start + _CHECKED_IDS, total))
@@ -189,33 +217,22 @@ def _size(file: Path) -> int:
 def _write(
     folder: Path,
     fields: Sequence[str],
-    encode: Callable[[dict[str, int]], Iterable[Sequence[Sequence[int]]]],
+    encode: Callable[[dict[str, int]], Iterable[Encoded]],
     dtype: str,
 ) -> None:
     notes: dict[str, int] = {}
     examples, totals = 0, [0] * len(fields)
-    with contextlib.ExitStack() as stack:
+    with paused_collector(), contextlib.ExitStack() as stack:
         id_files = [stack.enter_context(open(folder / f"{field}.ids", "wb")) for field in fields]
         offset_files = [stack.enter_context(open(folder / f"{field}.offsets", "wb")) for field in fields]
-        ids: list[list[int]] = [[] for _ in fields]
-        offsets: list[list[int]] = [[0] for _ in fields]
-
-        def flush() -> None:
-            for position in range(len(fields)):
-                id_files[position].write(np.array(ids[position], dtype).tobytes())
-                offset_files[position].write(np.array(offsets[position], np.int64).tobytes())
-                ids[position].clear()
-                offsets[position].clear()
-
-        for example in encode(notes):
-            examples += 1
-            for position, field_ids in enumerate(example):
-                ids[position].extend(field_ids)
-                totals[position] += len(field_ids)
-                offsets[position].append(totals[position])
-            if sum(map(len, ids)) >= _FLUSH_IDS:
-                flush()
-        flush()
+        for file in offset_files:
+            file.write(np.zeros(1, np.int64).tobytes())
+        for several in encode(notes):
+            examples += len(several.lengths[0])
+            for position, (ids, lengths) in enumerate(zip(several.ids, several.lengths, strict=True)):
+                id_files[position].write(ids.astype(dtype).tobytes())
+                offset_files[position].write((totals[position] + np.cumsum(lengths, dtype=np.int64)).tobytes())
+                totals[position] += len(ids)
         for file in (*id_files, *offset_files):
             file.flush()
             os.fsync(file.fileno())

@@ -49,7 +49,7 @@ LANGUAGE_CODES = frozenset(_LANGUAGE_CODES.split())
 LANGUAGE_NAMES = frozenset(_LANGUAGE_NAMES.split())
 NUMBERING = frozenset(("id", "no"))  # Indonesian and Norwegian, but also what people call a column of row numbers
 
-LABEL_CHARACTERS = 40  # a longer value is no label
+LABEL_CHARACTERS = 80  # a longer value is no label
 _NAME = re.compile(r"[^\W\d][\w .-]{0,30}")  # what a header's cell looks like
 
 

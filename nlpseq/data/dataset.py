@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import heapq
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from nlpseq.data import reader, sources
+from nlpseq.data.collector import paused_collector
 from nlpseq.data.findings import Findings
 from nlpseq.data.meter import Meter, Watch
 from nlpseq.data.reader import Reader
 from nlpseq.data.sources import Part, Record, Rows, printable
 from nlpseq.data.summary import Summary
-from nlpseq.errors import DataError
+from nlpseq.data.survey import Survey, side_hash, text_hash
 
 if TYPE_CHECKING:
     from nlpseq.config import DataConfig
 
-_HASH_BYTES = 4
-_MOST_LABELS = 1000
-_FEW = 50  # examples of a validation part
+_LARGE_BYTES = 4_000_000  # some seconds
 _READING = ("train", "valid", "test", "columns", "labels", "valid_fraction")  # settings that say what is read, and how
 # These settings change nothing in the ids of a part: its content is in the key instead of its name.
 _NOT_IN_KEY = frozenset(("train", "valid", "test", "licence", "credit"))
@@ -44,81 +41,6 @@ class _Origin:
     split: Part = "train"
     divided: bool = False
     held_out: bool = False
-
-
-class _Survey:
-    """A summary of data, and which of its texts stay in training though their hashes say otherwise.
-
-    Those are the texts of a label that training would not see at all.
-    """
-
-    def __init__(self, summary: Summary) -> None:
-        self.summary = summary
-        self._in_training: Counter[str] = Counter()  # examples of each label
-        self._held_out: Counter[str] = Counter()
-        self._only_held_out: dict[str, list[str]] = {}  # the texts of labels that are not in training so far
-        self._kept: frozenset[str] = frozenset()
-
-    def add(self, record: Record, is_held_out: bool) -> None:
-        """Counts a record, which falls to one of the sides."""
-        self.summary.add(record)
-        text, label = record.fields[0], record.fields[1] if "label" in self.summary.columns else ""
-        if len(self.summary.labels) > _MOST_LABELS:
-            raise DataError(
-                f"the {_MOST_LABELS + 1}th different label, '{label[:40]}': is this the label's column? Name the "
-                "columns with --columns",
-                file=record.file,
-                line=record.line,
-            )
-        (self._held_out if is_held_out else self._in_training)[label] += 1
-        if not is_held_out:
-            self._only_held_out.pop(label, None)
-        elif label not in self._in_training:
-            self._only_held_out.setdefault(label, []).append(text)
-
-    def keeps(self, record: Record) -> bool:
-        """Whether a record stays in training."""
-        return record.fields[0] in self._kept
-
-    def end(self, *, divided: bool) -> None:
-        """Settles what stays in training, and notes what a person should hear of the parts."""
-        summary = self.summary
-        single = sorted(label for label, count in summary.labels.items() if count == 1)
-        if len(single) > max(2, 0.1 * len(summary.labels)):
-            summary.notes.append(f"{len(single)} labels occur once: {_listed(single)}: is this the label's column?")
-        if not divided:
-            return
-        moved = self._only_held_out if "label" in summary.columns else {}
-        self._kept = frozenset(text for texts in moved.values() for text in texts)
-        for label in moved:
-            self._in_training[label] += self._held_out.pop(label)
-        held_out = self._held_out.total()
-        summary.parts = {"train": self._in_training.total(), "valid": held_out}
-        if moved:
-            names = _listed(sorted(moved))
-            summary.notes.append(f"all examples of {names} stay in training, which would not see the label otherwise")
-        absent = sorted(summary.labels.keys() - self._held_out.keys())
-        if absent and held_out:
-            summary.notes.append(
-                f"no example of {_listed(absent)} is in the validation part: nothing is measured of it"
-            )
-        if note := few_validation_examples(held_out):
-            summary.notes.append(note)
-
-
-def few_validation_examples(count: int) -> str:
-    """What it means that a validation part has so many examples; "" where they are enough."""
-    if not 0 < count < _FEW:
-        return ""
-    return (
-        f"the validation part has {count} example{'s' * (count > 1)}: each is {100 / count:.0f} % of what is measured, "
-        "so that its figures say little, and early stopping follows chance; give more data, or a file with --valid"
-    )
-
-
-def _listed(labels: list[str], most: int = 10) -> str:
-    shown = ", ".join(map(repr, labels[:most]))
-    return f"{shown} and {len(labels) - most} more labels" if len(labels) > most else shown
 
 
 class Dataset:
@@ -150,7 +72,7 @@ class Dataset:
         self._reader = Reader(columns, config.columns, sample)
         self._fingerprints: dict[tuple[str, Part], str] = {}
         self._splits: dict[tuple[str, Part], bool] = {}
-        self._surveys: dict[_Origin, _Survey] = {}
+        self._surveys: dict[_Origin, Survey] = {}
         self._lines: Summary | None = None  # of a running text
 
     def take_over(self, other: Dataset) -> None:
@@ -195,7 +117,7 @@ class Dataset:
         column: all translations of a source are chosen together.
         """
         numbered = enumerate(self.examples(part))
-        hashed = ((_hash(f"sample {record.fields[0]}"), number, record) for number, record in numbered)
+        hashed = ((text_hash(f"sample {record.fields[0]}"), number, record) for number, record in numbered)
         chosen = heapq.nsmallest(count, hashed)
         return [record for _, _, record in sorted(chosen, key=lambda entry: entry[1])]
 
@@ -224,6 +146,11 @@ class Dataset:
         if at not in self._fingerprints:  # all of the content must be read for it
             self._fingerprints[at] = sources.fingerprint(*at, self._sample)
         return self._fingerprints[at]
+
+    def is_large(self, part: Part) -> bool:
+        """Whether a pass over what a part is read from takes long enough to be shared."""
+        origin = self._origin(part)
+        return origin is not None and sources.file_bytes(origin.spec) >= _LARGE_BYTES
 
     def described(self, part: Part) -> str:
         """What the part is, in words: "reviews.csv", "a tenth split off reviews.csv by a hash", or "none"."""
@@ -298,23 +225,24 @@ class Dataset:
 
     def _side(self, origin: _Origin, meter: Meter | None) -> Iterator[Record]:
         """The held-out examples, or the others."""
-        survey = self._survey(origin) if "label" in self.columns else None
+        # Of a large file without labels, the hashes alone are sure to divide it; a pass is spared.
+        knows = "label" in self.columns or sources.file_bytes(origin.spec) < _LARGE_BYTES
+        survey = self._survey(origin) if knows else None
         for record in self._read(origin, meter):
-            if (self._is_held_out(record) and not (survey and survey.keeps(record))) == origin.held_out:
+            is_held_out = survey.is_held_out(record) if survey else side_hash(record) < self.config.valid_fraction
+            if is_held_out == origin.held_out:
                 yield record
 
-    def _is_held_out(self, record: Record) -> bool:
-        """Whether a text's hash says so."""
-        return _hash(record.fields[0].strip()) < self.config.valid_fraction
-
-    def _survey(self, origin: _Origin, watch: Watch | None = None) -> _Survey:
+    def _survey(self, origin: _Origin, watch: Watch | None = None) -> Survey:
         """A pass over all of the data that a part is split off from, or that is the training part."""
         key = dataclasses.replace(origin, held_out=False)
         if key not in self._surveys:
             findings = Findings()
-            survey = _Survey(Summary(self.columns, self._reader.look(origin.spec, origin.split), findings))
-            for record in _watched(watch, lambda meter: self._read(origin, meter, findings)):
-                survey.add(record, origin.divided and self._is_held_out(record))
+            summary = Summary(self.columns, self._reader.look(origin.spec, origin.split), findings)
+            survey = Survey(summary, self.config.valid_fraction if origin.divided else 0.0)
+            with paused_collector():
+                for record in _watched(watch, lambda meter: self._read(origin, meter, findings)):
+                    survey.add(record)
             survey.end(divided=origin.divided)
             self._surveys[key] = survey
         return self._surveys[key]
@@ -378,9 +306,3 @@ def _watched(watch: Watch | None, read: Callable[[Meter], Iterator[Record]]) -> 
 def _numbered(texts: Iterable[str], spec: str) -> Iterator[Record]:
     """The chunks of a text as records; the line of a chunk is its number."""
     return (Record((text,), printable(spec), number) for number, text in enumerate(texts, start=1))
-
-
-def _hash(text: str) -> float:
-    """At least 0 and below 1."""
-    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=_HASH_BYTES).digest()
-    return int.from_bytes(digest, "big") / (1 << 8 * _HASH_BYTES)

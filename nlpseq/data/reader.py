@@ -13,7 +13,7 @@ from nlpseq.data.findings import Findings
 from nlpseq.data.labelled_lines import is_labelled, read_labelled
 from nlpseq.data.meter import Meter
 from nlpseq.data.sources import Kind, Part, Record, Rows, Source, resolve, single_specs
-from nlpseq.data.tables import Table, folded, open_table
+from nlpseq.data.tables import Table, folded, is_quoted, open_table
 from nlpseq.errors import DataError, UserError
 from nlpseq.text.unicode import clean_label, is_invisible
 
@@ -275,6 +275,9 @@ def _records(
                 fields = (*fields[:label_at], label, *fields[label_at + 1 :])
                 if label:
                     findings.mend("labels without their invisible characters", name, line)
+        for field in fields:
+            if '""' in field and is_quoted(field):
+                findings.mend("cells in quotes that were taken for text", name, line)
         if all(fields) and NOT_NUMBERS.isdisjoint(fields):
             none = False
             yield Record(fields, name, line)

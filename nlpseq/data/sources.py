@@ -120,6 +120,12 @@ def fingerprint(spec: str, part: Part = "train", sample: Callable[[], Rows] | No
     return text_files.fingerprint(source.kind, source.paths, source.names)
 
 
+def file_bytes(spec: str) -> int:
+    """How many bytes the files of a SPEC have; 0 where it names none."""
+    files = [path for single in single_specs(spec) for path in resolve(single, any_text=True).paths]
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
 def single_specs(spec: str) -> list[str]:
     """The SPECs that `A + B` is made of."""
     return [spec] if _exists(spec) else [single.strip() for single in spec.split(" + ")]

@@ -104,6 +104,12 @@ def shown(cells: Sequence[str], most: int = 60) -> str:
     return " | ".join(repr(cell if len(cell) <= most else cell[:most] + "…") for cell in cells)
 
 
+def is_quoted(cell: str) -> bool:
+    """Whether a cell is in quotes and the quotes inside of it are doubled."""
+    inner = cell[1:-1]
+    return cell[:1] == cell[-1:] == '"' and '""' in inner and '"' not in inner.replace('""', "")
+
+
 class _Candidate:
     """The head of a table as it is with one delimiter."""
 
@@ -207,11 +213,7 @@ class _Reading:
     def _plain(self, lines: Iterator[Line]) -> Iterator[Row]:
         for line, text in lines:
             if text.strip():
-                cells = text.split(self.delimiter)
-                if '""' in text and any(map(_is_quoted_as_in_files, cells)):
-                    message = "this row has quotes as spreadsheets write them, and in other rows quotes are text: write"
-                    raise DataError(f"{message} all rows in one way. It is {shown(cells)}", file=self.name, line=line)
-                yield line, cells
+                yield line, text.split(self.delimiter)
 
     def _quoted(self, lines: Iterator[Line]) -> Iterator[Row]:
         consumed: list[Line] = []  # lines of the row
@@ -265,9 +267,3 @@ def _is_quoted_alike(column: Sequence[str]) -> bool:
 
 def _begins_with_a_quote(text: str) -> bool:
     return text.startswith('"') or '\t"' in text
-
-
-def _is_quoted_as_in_files(cell: str) -> bool:
-    """Whether a cell is in quotes and the quotes inside of it are doubled."""
-    inner = cell[1:-1]
-    return cell[:1] == cell[-1:] == '"' and '""' in inner and '"' not in inner.replace('""', "")

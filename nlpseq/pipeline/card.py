@@ -23,6 +23,7 @@ from nlpseq.model_folder import (
     PICTURES,
 )
 from nlpseq.report.model_card import CardFacts, model_card
+from nlpseq.report.robustness_table import robustness_tables
 from nlpseq.runtime.litert import ExportedFile
 from nlpseq.runtime.predictor import Predictor, predictor_for
 from nlpseq.tasks.base import Trained
@@ -64,6 +65,7 @@ def write_card(trained: Trained, folder: Path) -> None:
         metrics={part: metrics[part] for part in _PARTS if part in metrics},
         shown=task.metrics,
         settings={"decoding": decoding} if (decoding := _in_words(vars(task.config.decoding))) else {},
+        tables=robustness_tables(found, task.metrics[0]) if (found := metrics.get("robustness")) else (),
         labels=trained.vocabulary.labels,
         file_bytes={
             name: (folder / name).stat().st_size for name in (KERAS_MODEL, EXPORTED_FILE) if (folder / name).exists()

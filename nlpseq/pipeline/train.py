@@ -33,13 +33,14 @@ from nlpseq.model_folder import (
     VOCABULARY,
     resume_command,
 )
+from nlpseq.pipeline import robustness
 from nlpseq.pipeline.card import write_card
 from nlpseq.pipeline.data_record import PARTS, check_same_data, write_record
 from nlpseq.pipeline.export import export_folder
 from nlpseq.pipeline.loading import in_float32, load_trained
 from nlpseq.report.curves import curves_picture
 from nlpseq.tasks import task_class
-from nlpseq.tasks.base import Task, Trained
+from nlpseq.tasks.base import Task, Trained, asked
 from nlpseq.text.vocabulary import Vocabulary
 from nlpseq.training.display import Display, duration
 from nlpseq.training.trainer import Interrupted, Trainer
@@ -261,6 +262,12 @@ def _finish(trainer: Trainer, folder: Path, display: Display) -> dict[str, Any]:
     for part in ("valid", "test"):
         if task.dataset.has_part(part):
             metrics[part] = task.evaluate(trained, task.dataset.examples(part), track=display.track)
+    if "valid" in metrics and robustness.can_be_measured(task):
+        display.say("measuring it on texts as people type them")
+        questions = task.questions(task.dataset.examples("valid"))
+        metrics["robustness"] = robustness.measure(
+            task, questions, lambda several: asked(trained, several, track=display.track), robustness.TEXTS_OF_A_CARD
+        )
     metrics["training"] = {
         "minutes": round(progress.seconds / 60, 1),
         "epochs": progress.epoch,

@@ -6,16 +6,11 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from nlpseq.decoding import (
-    Hypotheses,
-    Restraint,
-    beam_search,
-    greedy_search,
-    restrained_search,
-)
+from nlpseq.decoding import Hypotheses, Restraint, beam_search, greedy_search, restrained_search
 from nlpseq.networks.encoder_decoder import EncoderDecoder, Memory
 from nlpseq.programs.program import Program, Signature
 from nlpseq.text.graph import in_graph
+from nlpseq.text.graph.capitals import without_capitals
 from nlpseq.text.piece_facts import characters_of, shortest_loops_of
 from nlpseq.text.tokenizers import BOS, EOS, PAD
 from nlpseq.text.vocabulary import Vocabulary
@@ -48,7 +43,13 @@ class SearchConfig(Protocol):
 
 
 def translation_program(
-    network: EncoderDecoder, vocabulary: Vocabulary, config: SearchConfig, limit: int, **stated: Any
+    network: EncoderDecoder,
+    vocabulary: Vocabulary,
+    config: SearchConfig,
+    limit: int,
+    *,
+    capitals_as_small: bool = False,
+    **stated: Any,
 ) -> Program:
     """The signatures ``translate`` and ``translate_greedy``.
 
@@ -57,6 +58,7 @@ def translation_program(
         vocabulary: tokenizers "source" and "target".
         config: of the search.
         limit: pieces of a source at most, the end mark included.
+        capitals_as_small: whether a source in capitals is read as if it were in small letters.
         stated: further attributes of the :class:`Program`.
     """
     source, target = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"]
@@ -68,7 +70,7 @@ def translation_program(
     def translate(text: tf.Tensor, beam: int) -> dict[str, tf.Tensor]:
         rows = text.shape[0] or tf.shape(text)[0]
         with tf.name_scope("text"):
-            encoded = read.encode(text, limit - 1)
+            encoded = read.encode(without_capitals(text) if capitals_as_small else text, limit - 1)
         end = EOS * tf.one_hot(encoded.lengths, limit, dtype=tf.int32)
         source_ids = tf.pad(encoded.ids, [[0, 0], [0, 1]]) + end
         something = tf.cast(encoded.lengths > 0, tf.int32)  # nothing translates to nothing

@@ -11,6 +11,7 @@ import numpy as np
 
 from nlpseq.report import figures
 from nlpseq.report.figures import SERIES, text_style
+from nlpseq.report.plain_table import plain_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,18 +48,9 @@ def comparison_table(results: Sequence[CellResult]) -> str:
     """Returns the results as aligned plain text; gradient norms are parts of the one at lag 0."""
     above = ["", "", "validation", "training", "gradient", *("" for _ in _LAGS[1:])]
     header = ["cell", "parameters", "nats/char", "tokens/s", *(f"lag {lag}" for lag in _LAGS)]
-    rows = [above, header, *(_row(result) for result in results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    lines.insert(2, "  ".join("-" * width for width in widths))
+    table = plain_table([above, header], [_row(result) for result in results])
     note = "gradient: norm of d loss at the last step / d input so many steps earlier, as a part of the one at lag 0"
-    return "\n".join([*lines, "", note])
+    return f"{table}\n\n{note}"
 
 
 def comparison_picture(results: Sequence[CellResult]) -> bytes:

@@ -29,6 +29,7 @@ from nlpseq.training.display import Display, Speed, duration
 from nlpseq.training.optimizers import make_optimizer
 from nlpseq.training.schedules import learning_rate
 from nlpseq.training.strategy import make_strategy
+from nlpseq.training.validation_loss import ValidationLoss
 
 _PREFETCHED_BATCHES = 4
 _AVERAGED_STEPS = 8  # between updates of the averaged weights, which go over all of them on one core
@@ -83,6 +84,7 @@ class Trainer:
         # One copy, not one a replica: it is only read to evaluate and save.
         self.average = [tf.Variable(variable.numpy()) for variable in self.model.trainable_variables]
         self.state: Any = None
+        self.validation_loss = ValidationLoss(task, self.model, vocabulary)
 
     # The run
 
@@ -94,15 +96,16 @@ class Trainer:
             DivergedError: the loss became infinite or not a number.
         """
         self._restore()
-        corpus = self.task.corpus(self.vocabulary, "train")
-        for what, count in corpus.notes.items():
+        for what, count in self.task.corpus(self.vocabulary, "train").notes.items():
             self.display.say(f"{count:,} {what}")
         validation = self.task.dataset.even_sample("valid", self.config.valid_examples)
         if not validation:
             raise UserError(self.task.dataset.nothing_left("valid", {}))
         with _stop_requests() as stopped:
             while not self.progress.finished:
-                self._epoch(corpus, stopped)
+                version = self.progress.epoch % self.task.versions
+                watch = self.display.reading(f"encoding version {version + 1} of {self.task.versions}")
+                self._epoch(self.task.corpus(self.vocabulary, "train", watch, version=version), stopped)
                 self._validate(validation)
                 self._save()
                 if stopped():
@@ -152,7 +155,7 @@ class Trainer:
         progress, started = self.progress, time.monotonic()
         with self._averaged():
             metrics = self.task.evaluate(self.trained, validation, quick=True)
-            loss = self._validation_loss()
+            loss = self.validation_loss()
             watched = self.task.metrics[0]
             value = float(metrics[watched.key])
             progress.first = value if progress.first is None else progress.first
@@ -190,34 +193,6 @@ class Trainer:
         if progress.finished and not progress.moved and progress.epoch > 1:
             always = f"{watched.words} was {watched.shown(value)} in every epoch, which says nothing"
             self.display.say(f"{always}: the best epoch is that of the lowest validation loss")
-
-    def _validation_loss(self) -> float | None:
-        """What is minimized, on about as many validation examples as the metric is measured on; None for a loss."""
-        if not self.task.metrics[0].higher_is_better:
-            return None
-        corpus = self.task.corpus(self.vocabulary, "valid")
-        every = -(-corpus.examples // self.config.valid_examples)
-        totals: dict[str, list[float]] = {}
-        for index, batch in enumerate(self.task.batches(corpus, training=False)):
-            if index % every:
-                continue
-            losses = self._measured(tuple(map(tf.constant, batch.fields)))
-            for name, (total, count, weight) in losses.items():
-                sums = totals.setdefault(name, [0.0, 0.0, float(weight)])
-                sums[0], sums[1] = sums[0] + float(total), sums[1] + float(count)
-        return sum(weight * total / max(count, 1.0) for total, count, weight in totals.values())
-
-    @cached_property
-    def _measured(self) -> Any:
-        """The losses of a batch without dropout: the sum, the count and the weight of each."""
-        matrix = tf.TensorSpec([None, None], tf.int32)
-
-        def measured(fields: tuple[tf.Tensor, ...]) -> dict[str, tuple[tf.Tensor, tf.Tensor, float]]:
-            losses, _ = self.task.losses(self.model, fields, (), training=False)
-            return {name: (loss.total, loss.count, loss.weight) for name, loss in losses.items()}
-
-        signature = [tuple(matrix for _ in self.task.facts.sequences)]
-        return tf.function(measured, input_signature=signature, autograph=False)
 
     # One step
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nlpseq.data import batches
 from nlpseq.data.batches import Batch, bucketed_batches, padded_batches, padded_length, stream_batches
-from nlpseq.data.cache import Corpus, cached_corpus
+from nlpseq.data.cache import Corpus, Encoded, cached_corpus, encoded
 
 Build = Callable[[Sequence[Sequence[Sequence[int]]]], Corpus]
 
@@ -21,8 +21,8 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     monkeypatch.setenv("NLPSEQ_CACHE", str(tmp_path))
 
     def make(examples: Sequence[Sequence[Sequence[int]]]) -> Corpus:
-        def encode(notes: dict[str, int]) -> Iterator[Sequence[Sequence[int]]]:
-            yield from examples
+        def encode(notes: dict[str, int]) -> Iterator[Encoded]:
+            yield encoded(examples, len(names))
 
         names = ("source", "target")[: len(examples[0])] if examples else ("source",)
         return cached_corpus((len(examples), str(examples)), names, encode)
@@ -36,7 +36,7 @@ def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Cor
     monkeypatch.setenv("NLPSEQ_CACHE", str(tmp_path))
 
     def make(total: int) -> Corpus:
-        return cached_corpus((total,), ("text",), lambda notes: iter([([*range(4, 4 + total)],)]))
+        return cached_corpus((total,), ("text",), lambda notes: iter([encoded([([*range(4, 4 + total)],)], 1)]))
 
     return make
 
@@ -133,7 +133,7 @@ def test_shapes_of_any_corpus(
         monkeypatch.setattr(batches, "_BLOCK", 8)
         monkeypatch.setattr(batches, "_WINDOW_BLOCKS", 3)
         corpus = cached_corpus(
-            (), ("a", "b"), lambda notes: iter([[[9] * first, [9] * second] for first, second in lengths])
+            (), ("a", "b"), lambda notes: iter([encoded([[[9] * first, [9] * second] for first, second in lengths], 2)])
         )
         made = list(
             bucketed_batches(corpus, batch_tokens=batch_tokens, seed=seed, rows_multiple=rows_multiple, epoch=1)

@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nlpseq.data import cache
-from nlpseq.data.cache import Corpus, cache_folder, cached_corpus
+from nlpseq.data.cache import Corpus, Encoded, cache_folder, cached_corpus, encoded
 from nlpseq.errors import MachineError, UserError
 
 Example = Sequence[Sequence[int]]
@@ -31,14 +30,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def encoding(examples: Sequence[Example]) -> Callable[[dict[str, int]], Iterator[Example]]:
-    def encode(notes: dict[str, int]) -> Iterator[Example]:
-        yield from examples
+def encoding(examples: Sequence[Example]) -> Callable[[dict[str, int]], Iterator[Encoded]]:
+    def encode(notes: dict[str, int]) -> Iterator[Encoded]:
+        for example in examples:
+            yield encoded([example], len(example))
 
     return encode
 
 
-def never(notes: dict[str, int]) -> Iterator[Example]:
+def never(notes: dict[str, int]) -> Iterator[Encoded]:
     raise AssertionError("encoded a second time")
 
 
@@ -100,12 +100,16 @@ def test_round_trip() -> None:
     assert corpus.read("source", 1, 4).dtype == np.int32
 
 
-@pytest.mark.parametrize("flush", [1, 2, 5, 7, 1000])
-def test_round_trip_whatever_is_written_at_once(flush: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_FLUSH_IDS", flush)
-    generator = np.random.default_rng(flush)
+@pytest.mark.parametrize("at_once", [1, 2, 5, 7, 1000])
+def test_round_trip_whatever_is_written_at_once(at_once: int) -> None:
+    generator = np.random.default_rng(at_once)
     examples = [[generator.integers(4, 99, generator.integers(0, 6)).tolist() for _ in range(2)] for _ in range(50)]
-    assert contents(cached_corpus(("key",), ("a", "b"), encoding(examples))) == as_lists(examples)
+
+    def encode(notes: dict[str, int]) -> Iterator[Encoded]:
+        for start in range(0, 50, at_once):
+            yield encoded(examples[start : start + at_once], 2)
+
+    assert contents(cached_corpus(("key",), ("a", "b"), encode)) == as_lists(examples)
 
 
 def test_a_corpus_may_be_empty() -> None:
@@ -122,10 +126,10 @@ def test_second_call_does_not_encode_again() -> None:
 
 
 def test_notes_are_kept() -> None:
-    def encode(notes: dict[str, int]) -> Iterator[Example]:
-        yield ([4],)
+    def encode(notes: dict[str, int]) -> Iterator[Encoded]:
+        yield encoded([([4],)], 1)
         notes["texts were cut"] = 2
-        yield ([5],)
+        yield encoded([([5],)], 1)
 
     assert cached_corpus(("key",), ("text",), encode).notes == {"texts were cut": 2}
     assert cached_corpus(("key",), ("text",), never).notes == {"texts were cut": 2}
@@ -143,8 +147,8 @@ def test_every_part_of_the_key_counts() -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_interrupted_encoder_leaves_nothing(error: type[BaseException], folder: Path) -> None:
-    def encode(notes: dict[str, int]) -> Iterator[Example]:
-        yield ([4, 5],)
+    def encode(notes: dict[str, int]) -> Iterator[Encoded]:
+        yield encoded([([4, 5],)], 1)
         raise error
 
     with pytest.raises(error):
@@ -157,14 +161,13 @@ SLOW_BUILDER = textwrap.dedent(
     """
     import sys, time
     from nlpseq.data import cache
-    cache._FLUSH_IDS = 10
 
     def encode(notes):
         for index in range(200):
             if index == 100:
                 print("half", flush=True)
                 sys.stdin.readline()
-            yield [[4 + index] * 7]
+            yield cache.encoded([[[4 + index] * 7]], 1)
 
     corpus = cache.cached_corpus(("key",), ("text",), encode)
     ids = corpus.read("text", 0, corpus.ids[0])
@@ -207,9 +210,9 @@ def test_two_processes_at_once_both_get_the_right_data(folder: Path) -> None:
 
 
 def test_who_comes_second_takes_what_is_there() -> None:
-    def encode(notes: dict[str, int]) -> Iterator[Example]:
+    def encode(notes: dict[str, int]) -> Iterator[Encoded]:
         cached_corpus(("key",), ("text",), encoding([([4],)]))  # another one is done before this one
-        yield ([5],)
+        yield encoded([([5],)], 1)
 
     assert contents(cached_corpus(("key",), ("text",), encode)) == [([4],)]
 
@@ -312,7 +315,7 @@ def test_a_damaged_entry_is_built_again(
     monkeypatch.chdir(tmp_path)
     examples: list[Example] = [([5, 6, 7], [8]), ([], [9, 10]), ([99], []), ([], []), ([4], [4, 4, 4])]
 
-    def corpus(encode: Callable[[dict[str, int]], Iterator[Example]]) -> Corpus:
+    def corpus(encode: Callable[[dict[str, int]], Iterator[Encoded]]) -> Corpus:
         return cached_corpus(("key",), ("source", "target"), encode, largest_id=99)
 
     entry = corpus(encoding(examples)).folder

@@ -9,9 +9,10 @@ import pytest
 
 from nlpseq.config import DataConfig
 from nlpseq.data import summary as summaries
-from nlpseq.data.dataset import Dataset, few_validation_examples
+from nlpseq.data.dataset import Dataset
 from nlpseq.data.sources import Record
 from nlpseq.data.summary import Duplicates, Summary
+from nlpseq.data.survey import few_validation_examples
 from nlpseq.errors import DataError
 
 TEXT_LABEL = ("text", "label")
@@ -88,6 +89,22 @@ def test_a_text_with_two_labels_is_on_one_side(tmp_path: Path) -> None:
     train, valid = ({record.fields[0] for record in data.examples(part)} for part in ("train", "valid"))  # type: ignore[arg-type]
     assert valid
     assert not train & valid
+
+
+@pytest.mark.parametrize("count", [3, 12, 30])
+def test_of_few_texts_at_least_one_is_held_out(tmp_path: Path, count: int) -> None:
+    for columns, header in ((TEXT_LABEL, "text\tlabel"), (("source", "target"), "source\ttarget")):
+        file = tmp_path / "few.tsv"
+        file.write_text(f"{header}\n" + "".join(f"text {i}\t{i % 1}\n" for i in range(count)), encoding="utf-8")
+        data = Dataset(DataConfig(train=str(file), valid_fraction=0.0001), columns)
+        train, valid = ([record.fields for record in data.examples(part)] for part in ("train", "valid"))  # type: ignore[arg-type]
+        assert (len(train), len(valid)) == (count - 1, 1)
+        assert data.summary().parts == {"train": count - 1, "valid": 1}
+
+
+def test_a_header_that_was_read_as_an_example_is_told(tmp_path: Path) -> None:
+    data = dataset(tmp_path, [("v2", "v1"), *[(f"text {i}", "ab"[i % 2]) for i in range(200)]])
+    assert any(note.startswith("the label 'v1' of line 2 stands nowhere else") for note in data.summary().notes)
 
 
 def test_few_validation_examples_are_told_with_what_it_means() -> None:

@@ -45,9 +45,11 @@ def test_words_into_words_are_read_by_characters(tmp_path: Path, shared: str) ->
     task, found = prepared(tmp_path, "translation", rows, *AUTO, f"tokenizer.shared={shared}")
     assert found.settings == {
         "tokenizer.kind": "characters",
+        "tokenizer.capitals": "as they are",
         "data.unit": "line",
-        "data.together": 13,
         "data.figures": "copied",
+        "augmentation.on": "never",
+        "augmentation.added": "never",
         "decoding.characters_factor": 2.5,
         "training.metric": "chrf",
     }

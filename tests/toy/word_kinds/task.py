@@ -19,7 +19,8 @@ from nlpseq.metrics import Metric
 from nlpseq.networks.network import Network, RecurrentConfig
 from nlpseq.programs.program import Program, Signature
 from nlpseq.runtime.questions import Answer, Question
-from nlpseq.tasks.base import Card, Prepared, Sequences, Task, TaskFacts, Trained
+from nlpseq.tasks.base import Prepared, Sequences, Task, Trained
+from nlpseq.tasks.facts import Card, TaskFacts
 from nlpseq.text.graph import in_graph
 from nlpseq.text.tokenizers import PAD, Characters
 from nlpseq.text.vocabulary import Vocabulary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nlpseq.text.pair_habits import PairHabits
+from nlpseq.data.pair_habits import PairHabits
 
 
 def habits(*pairs: tuple[str, str]) -> PairHabits:
@@ -37,6 +37,17 @@ def test_figures_are_copied_unless_training_changes_them() -> None:
     assert habits(words).copies_figures
     assert habits(words, ("12", "12"), ("7!", "7 !"), ("9", "9")).copies_figures
     assert not habits(words, ("12", "twelve"), ("7", "seven"), ("9", "9")).copies_figures
+
+
+def test_few_sources_are_in_capitals() -> None:
+    shouted, said = ("COME HERE NOW", "x"), ("Come here NOW", "x")
+    assert habits(shouted, *[said] * 99).lack_capitals
+    assert not habits(shouted, *[said] * 98).lack_capitals
+
+
+def test_some_pairs_share_names_and_numbers() -> None:
+    assert habits(("Tom eats", "Tom mange"), *[("he eats", "il mange")] * 49).share_words
+    assert not habits(("Tom eats", "Tom mange"), *[("he eats", "il mange")] * 50).share_words
 
 
 def test_long_targets_may_be_written_where_training_has_them() -> None:
