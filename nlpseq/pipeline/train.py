@@ -14,7 +14,15 @@ import keras
 
 from nlpseq import config as configuration
 from nlpseq import folder_lock, model_folder, shell
-from nlpseq.atomic_files import is_temporary, remove, replaced, scratch_folder, write_bytes, write_text
+from nlpseq.atomic_files import (
+    is_temporary,
+    remove,
+    replaced,
+    scratch_folder,
+    temporary_path,
+    write_bytes,
+    write_text,
+)
 from nlpseq.cores import available_cores
 from nlpseq.errors import UserError, full_disk
 from nlpseq.folder_lock import LOCK
@@ -25,6 +33,7 @@ from nlpseq.model_folder import (
     CURVES,
     KERAS_MODEL,
     LAST,
+    LESSONS,
     LOCAL_MODELS,
     METRICS,
     OURS,
@@ -33,7 +42,7 @@ from nlpseq.model_folder import (
     VOCABULARY,
     resume_command,
 )
-from nlpseq.pipeline import robustness
+from nlpseq.pipeline import robustness, teaching
 from nlpseq.pipeline.card import write_card
 from nlpseq.pipeline.data_record import PARTS, check_same_data, write_record
 from nlpseq.pipeline.export import export_folder
@@ -144,6 +153,8 @@ def _resumed(request: Request, display: Display) -> tuple[Task[Any], Vocabulary 
     if not (folder / VOCABULARY).exists() and not (folder / CARD).exists():
         return task, None
     vocabulary = Vocabulary.load(folder)
+    if (folder / LESSONS).exists():
+        task.dataset.lessons = folder / LESSONS
     check_same_data(folder, task, vocabulary, display)
     for place in (folder, *(folder / name for name in (CHECKPOINTS, PICTURES, SAVED_MODEL))):
         for path in place.iterdir() if place.is_dir() else ():
@@ -175,6 +186,9 @@ def _prepared(task: Task[Any], folder: Path, display: Display) -> tuple[Task[Any
     if prepared.warning:
         display.say(prepared.warning)
     task = task.with_settings(prepared.settings)
+    lessons = temporary_path(folder / LESSONS)
+    if teaching.lessons(task, lessons, display):
+        task.dataset.lessons = lessons
     for part in PARTS:
         if task.dataset.has_part(part):  # bad data shows before anything of an older model is touched
             task.corpus(prepared.vocabulary, part, display.reading(f"encoding {part}"))
@@ -189,6 +203,8 @@ def _settle(folder: Path, task: Task[Any], vocabulary: Vocabulary) -> None:
     card a run is not finished; without a vocabulary it has not begun.
     """
     with scratch_folder(folder) as beside:
+        if task.dataset.lessons is not None:
+            task.dataset.lessons = task.dataset.lessons.replace(beside / LESSONS)
         vocabulary.save(beside)
         write_text(beside / CONFIG, configuration.to_toml(task.config, task.facts.name))
         write_record(beside, task, vocabulary)
@@ -201,6 +217,8 @@ def _settle(folder: Path, task: Task[Any], vocabulary: Vocabulary) -> None:
                 remove(path)
         for path in sorted(beside.iterdir(), key=lambda path: path.name == VOCABULARY):  # last: all of it is there
             path.replace(folder / path.name)
+    if task.dataset.lessons is not None:
+        task.dataset.lessons = folder / LESSONS
 
 
 def _check_free(request: Request) -> None:

@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ from tests.pipeline.runs import (
     request,
     resume,
     run,
+    stopping_after,
     train_without_card,
 )
 from tests.tasks.tiny import TINY
@@ -63,23 +63,6 @@ def test_a_run_leaves_a_complete_folder(finished_folder: Folders, task: str) -> 
     again = trained.task.evaluate(trained, trained.task.dataset.examples("valid"))
     watched = trained.task.metrics[0].key
     assert again[watched] == pytest.approx(metrics["valid"][watched], rel=1e-4)
-
-
-@contextmanager
-def stopping_after(steps: int, how: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Stops the run after so many steps: by a signal, or as a kill does, with nothing written at the end."""
-    original = trainer.learning_rate
-    with monkeypatch.context() as patch:
-
-        def counted(config: Any, step: int, progress: float) -> float:
-            if step == steps:
-                if how == "kill":
-                    raise MemoryError("killed")
-                signal.raise_signal(signal.SIGINT)
-            return original(config, step, progress)
-
-        patch.setattr(trainer, "learning_rate", counted)
-        yield
 
 
 @pytest.mark.parametrize("task", sorted(TINY))
