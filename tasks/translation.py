@@ -88,6 +88,11 @@ class TranslationTokenizer(Section):
 class TranslationTraining(TrainingConfig):
     learning_rate: float = setting(2e-3, "with Adam", minimum=0)
     warmup_steps: int = setting(400, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
+    precision: str = setting(
+        "auto",
+        "bfloat16 computes in 16 bits and keeps weights in 32; auto: where layers are wide and the processor has it",
+        choices=("auto", "float32", "bfloat16"),
+    )
     label_smoothing: float = setting(0.1, "Szegedy 2016", minimum=0, maximum=0.9)
     teacher: str = setting(
         "", "MODEL[,MODEL...] whose translations of the sources are learnt as well (Kim & Rush 2016)"

@@ -23,7 +23,7 @@ from nlpseq.atomic_files import (
     write_bytes,
     write_text,
 )
-from nlpseq.cores import available_cores
+from nlpseq.cores import available_cores, multiply_bfloat16
 from nlpseq.errors import UserError, full_disk
 from nlpseq.folder_lock import LOCK
 from nlpseq.model_folder import (
@@ -53,6 +53,8 @@ from nlpseq.tasks.base import Task, Trained, asked
 from nlpseq.text.vocabulary import Vocabulary
 from nlpseq.training.display import Display, duration
 from nlpseq.training.trainer import Interrupted, Trainer
+
+_WIDE = 256  # units, from which on a translation model trains 1.5 times as fast in bfloat16
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,12 @@ def _fresh_task(request: Request) -> Task[Any]:
     task_type = task_class(request.task)
     _check_free(request)
     task = task_type(request.config)
-    return task.with_settings({"training.replicas": task.config.training.replicas or available_cores()})
+    training, units = task.config.training, getattr(task.config.model, "units", 0)
+    settings: dict[str, Any] = {"training.replicas": training.replicas or available_cores()}
+    if training.precision == "auto":
+        pays = units >= _WIDE and multiply_bfloat16()
+        settings["training.precision"] = "bfloat16" if pays else "float32"
+    return task.with_settings(settings)
 
 
 def _prepared(task: Task[Any], folder: Path, display: Display) -> tuple[Task[Any], Vocabulary]:

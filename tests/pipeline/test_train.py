@@ -529,6 +529,17 @@ def test_the_default_folder_is_named_after_task_and_data(spec: str, name: str) -
     assert pipeline.default_folder("char-lm", spec) == Path("saved_models") / name
 
 
+@pytest.mark.parametrize(
+    ("units", "has_it", "wanted"), [(256, True, "bfloat16"), (256, False, "float32"), (64, True, "float32")]
+)
+def test_wide_translators_are_trained_in_bfloat16_where_the_processor_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora, units: int, has_it: bool, wanted: str
+) -> None:
+    monkeypatch.setattr(pipeline, "multiply_bfloat16", lambda: has_it)
+    asked = request(tmp_path, "translation", corpus_file("translation"), f"model.units={units}")
+    assert pipeline._fresh_task(asked).config.training.precision == wanted
+
+
 def test_a_task_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no task 'tag'"):
         train(Request("tag", None, tmp_path / "model"), Silent())
