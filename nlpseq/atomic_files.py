@@ -24,8 +24,7 @@ def replaced(path: Path) -> Iterator[Path]:
         return
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays: libraries choose a format by it.
-    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    temporary = temporary_path(path)
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -33,6 +32,14 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_path(path: Path) -> Path:
+    """A name beside ``path``, which nothing has; a kill may leave it behind, and :func:`is_temporary` knows it.
+
+    The suffix stays: libraries choose a format by it.
+    """
+    return path.with_name(f".{secrets.token_hex(4)}.{path.name}")
 
 
 @contextlib.contextmanager

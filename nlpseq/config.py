@@ -91,7 +91,9 @@ class TrainingConfig(Section):
     )
     valid_examples: int = setting(2000, "evaluated after each epoch; the whole part at the end", minimum=1)
     precision: str = setting(
-        "float32", "bfloat16 computes in 16 bits and keeps weights in 32", choices=("float32", "bfloat16")
+        "float32",
+        "bfloat16 computes in 16 bits and keeps weights in 32; auto: where layers are wide and the processor has it",
+        choices=("auto", "float32", "bfloat16"),
     )
     replicas: int = setting(0, "parts a batch is split into, one core (or GPU) each; 0: all cores", minimum=0)
     checkpoint_minutes: float = setting(5.0, "between checkpoints inside an epoch", minimum=0)

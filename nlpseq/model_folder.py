@@ -16,9 +16,10 @@ from nlpseq.folder_lock import LOCK, check_free
 from nlpseq.runtime import metadata
 from nlpseq.runtime.metadata import Metadata
 
-CONFIG, DATA, VOCABULARY, CARD, METRICS, HISTORY = (
+CONFIG, DATA, LESSONS, VOCABULARY, CARD, METRICS, HISTORY = (
     "config.toml",
     "data.json",
+    "lessons.jsonl.gz",
     "vocabulary.json",
     "MODEL_CARD.md",
     "metrics.json",
@@ -28,8 +29,8 @@ KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL = "model.keras", "model.tflite", "saved_
 CHECKPOINTS, LAST, BEST = "checkpoints", "last.npz", "best.npz"
 CURVES, PICTURES = "curves.png", "pictures"
 OURS = frozenset({
-    CONFIG, DATA, VOCABULARY, CARD, METRICS, HISTORY, KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL, CHECKPOINTS, CURVES,
-    PICTURES, LOCK,
+    CONFIG, DATA, LESSONS, VOCABULARY, CARD, METRICS, HISTORY, KERAS_MODEL, EXPORTED_FILE, SAVED_MODEL, CHECKPOINTS,
+    CURVES, PICTURES, LOCK,
 })  # fmt: skip
 
 LOCAL_MODELS = Path("saved_models")

@@ -30,7 +30,7 @@ from nlpseq.programs.program import Program
 from nlpseq.programs.running import RunningProgram
 from nlpseq.runtime.predictor import Predictor, predictor_for
 from nlpseq.runtime.questions import Answer, Question
-from nlpseq.tasks.facts import TaskFacts
+from nlpseq.tasks.facts import TaskFacts, Teacher
 from nlpseq.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -262,6 +262,14 @@ class Task(abc.ABC, Generic[Config]):
     def augmented(self, examples: list[Record], first: int, version: int) -> list[Record]:
         """Training examples, from number ``first`` on, as a version of the corpus has them; drawn from the seed."""
         return examples
+
+    def lessons(self, teachers: Sequence[Teacher]) -> Iterator[Record]:
+        """Further training examples, which the teachers of ``training.teacher`` make.
+
+        Raises:
+            UserError: there is nothing that they could teach.
+        """
+        raise UserError(f"the task {self.facts.name} learns from no teacher")
 
     def questions(self, examples: Iterable[Record]) -> list[Question]:
         """What to ask of examples: for each, its first column is the text and the others are the answers."""

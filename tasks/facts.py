@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nlpseq.metrics import Metric
+from nlpseq.runtime.questions import Answer
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,18 @@ class TaskFacts:
     metrics: tuple[Metric, ...]
     signature: str
     card: Card
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained model that another one learns from.
+
+    Attributes:
+        name: what it goes by.
+        languages: source and target of a translation model; empty where they are not known.
+        ask: gives its answers to texts, in their order.
+    """
+
+    name: str
+    languages: tuple[str, ...]
+    ask: Callable[[Sequence[str]], Iterable[Answer]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
@@ -30,7 +30,8 @@ from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.translator import Translator
 from nlpseq.tasks.base import Loss, Prepared, Sequences, Task, Trained, few_examples
-from nlpseq.tasks.facts import Card, TaskFacts
+from nlpseq.tasks.facts import Card, TaskFacts, Teacher
+from nlpseq.tasks.taught_pairs import taught_pairs
 from nlpseq.text.capitals import without_capitals
 from nlpseq.text.languages import language_name
 from nlpseq.text.segmentation import has_letters, rejoined, segments
@@ -64,6 +65,8 @@ class TranslationData(DataConfig):
         choices=("auto", "copied", "translated"),
     )
     max_length: int = setting(64, "pieces of a side; longer pairs are left out of training", minimum=4)
+    unlabelled: str = setting("", "a SPEC of further texts in the source language, which a teacher translates")
+    unlabelled_targets: str = setting("", "the same in the target language, for a teacher that translates back")
 
     @property
     def learnt_unit(self) -> str:
@@ -96,7 +99,15 @@ class TranslationTokenizer(Section):
 class TranslationTraining(TrainingConfig):
     learning_rate: float = setting(2e-3, "with Adam", minimum=0)
     warmup_steps: int = setting(400, "Adam's second moments are poor at first; at most 5 % of the run", minimum=0)
+    precision: str = setting(
+        "auto",
+        "bfloat16 computes in 16 bits and keeps weights in 32; auto: where layers are wide and the processor has it",
+        choices=("auto", "float32", "bfloat16"),
+    )
     label_smoothing: float = setting(0.1, "Szegedy 2016", minimum=0, maximum=0.9)
+    teacher: str = setting(
+        "", "MODEL[,MODEL...] whose translations of the sources are learnt as well (Kim & Rush 2016)"
+    )
     metric: str = setting(
         "auto", "what is watched; auto: by the script and the length of the targets", choices=("auto", *metrics.WATCHED)
     )
@@ -243,6 +254,12 @@ class TranslationTask(Task[Config]):
 
     def _is_augmented(self) -> bool:
         return self.config.augmentation.on == "always" and self.config.augmentation.is_on()
+
+    def lessons(self, teachers: Sequence[Teacher]) -> Iterator[Record]:
+        data = self.config.data
+        languages = (data.source_language, data.target_language)
+        further = (data.unlabelled, data.unlabelled_targets)
+        return map(self.clean, taught_pairs(self.dataset, teachers, languages, further))
 
     def encode(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]

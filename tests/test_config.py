@@ -349,7 +349,7 @@ MISTAKES = [
         "training",
         "precision",
         '"float16"',
-        r"^config key 'training\.precision' is 'float16': choose float32 or bfloat16$",
+        r"^config key 'training\.precision' is 'float16': choose auto, float32 or bfloat16$",
     ),
     ("training", "epochs", "-1", r"^config key 'training\.epochs' is -1: it must be at least 0$"),
     ("training", "learning_rate", "-0.1", r"^config key 'training\.learning_rate' is -0\.1: it must be at least 0$"),

@@ -46,6 +46,8 @@ def preview(task: str, data: str, columns: str, overrides: tuple[str, ...], json
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="[default: saved_models/TASK-DATA]")
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
 @click.option("--overwrite", is_flag=True, help="Replace the model in the output folder.")
+@click.option("--teacher", metavar="MODEL[,MODEL]", help="Learn as well what these models say of the texts.")
+@click.option("--unlabelled", metavar="SPEC", help="Further texts, which the teachers label or translate.")
 @click.option("--init-from", metavar="MODEL", help="Take over the weights of a model wherever they fit.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="At most so many epochs.")
 @click.option("--max-minutes", type=click.FloatRange(0), metavar="M", help="Fit the schedule into M minutes.")
@@ -62,6 +64,8 @@ def train_task(
     output: Path | None,
     resume: bool,
     overwrite: bool,
+    teacher: str | None,
+    unlabelled: str | None,
     init_from: str | None,
     epochs: int | None,
     max_minutes: float | None,
@@ -82,6 +86,8 @@ def train_task(
         "data.valid": valid,
         "data.test": test,
         "data.columns": columns,
+        "training.teacher": teacher,
+        "data.unlabelled": unlabelled,
         "training.init_from": init_from,
         "training.epochs": epochs,
         "training.max_minutes": max_minutes,

@@ -6,16 +6,19 @@ import dataclasses
 import heapq
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nlpseq.data import reader, sources
 from nlpseq.data.collector import paused_collector
 from nlpseq.data.findings import Findings
+from nlpseq.data.lessons import lessons_digest, read_lessons
 from nlpseq.data.meter import Meter, Watch
 from nlpseq.data.reader import Reader
 from nlpseq.data.sources import Part, Record, Rows, printable
 from nlpseq.data.summary import Summary
 from nlpseq.data.survey import Survey, side_hash, text_hash
+from nlpseq.errors import UserError
 
 if TYPE_CHECKING:
     from nlpseq.config import DataConfig
@@ -55,6 +58,9 @@ class Dataset:
         columns: what an example is made of: ("text", "label"), ("source", "target") or ("text",).
         sample: yields the rows of the bundled sample.
         clean: turns a record as it stands in the data into the one that the task uses.
+
+    Attributes:
+        lessons: a file of further training examples, which teachers made; None where there are none.
     """
 
     _held_out_of = "split off {} by a hash"
@@ -74,6 +80,7 @@ class Dataset:
         self._splits: dict[tuple[str, Part], bool] = {}
         self._surveys: dict[_Origin, Survey] = {}
         self._lines: Summary | None = None  # of a running text
+        self.lessons: Path | None = None
 
     def take_over(self, other: Dataset) -> None:
         """Takes over what another one has found out, if it reads the same: each is a pass over all of the data."""
@@ -81,6 +88,7 @@ class Dataset:
         if mine == theirs:
             self._fingerprints, self._splits, self._surveys = other._fingerprints, other._splits, other._surveys
             self._lines = other._lines
+        self.lessons = other.lessons
 
     def examples(self, part: Part, watch: Watch | None = None) -> Iterator[Record]:
         """Yields the examples of a part lazily; none where there is no such part.
@@ -94,7 +102,10 @@ class Dataset:
             DataError: a line that cannot be used, with its file and number.
         """
         origin = self._origin(part)
-        return iter(()) if origin is None else _watched(watch, lambda meter: self._examples(origin, meter))
+        if origin is None:
+            return iter(())
+        read = self._training if part == "train" else self._examples
+        return _watched(watch, lambda meter: read(origin, meter))
 
     def summary(self, watch: Watch | None = None) -> Summary:
         """What the training data is, before a part is split off; read once, kept after that.
@@ -131,7 +142,9 @@ class Dataset:
         if origin is None:
             return (part,)
         settings = sorted(item for item in dataclasses.asdict(self.config).items() if item[0] not in _NOT_IN_KEY)
-        return (self.fingerprint(part), origin.split, origin.divided, origin.held_out, self.columns, tuple(settings))
+        lessons = () if part != "train" or self.lessons is None else (lessons_digest(self.lessons),)
+        held_out = (origin.divided, origin.held_out)
+        return (self.fingerprint(part), origin.split, *held_out, self.columns, tuple(settings), *lessons)
 
     def fingerprint(self, part: Part) -> str:
         """A name for the content that a part is read from; "" where there is no such part.
@@ -205,8 +218,21 @@ class Dataset:
             self._splits[spec, split] = sources.has_part(spec, split, self.columns)
         return self._splits[spec, split]
 
-    def _examples(self, origin: _Origin, meter: Meter | None = None) -> Iterator[Record]:
-        return self._side(origin, meter) if origin.divided else self._read(origin, meter)
+    def _training(self, origin: _Origin, meter: Meter) -> Iterator[Record]:
+        """The training part, each SPEC as often as its weight says, and what teachers said of it."""
+        weighted = sources.weighted_specs(origin.spec)
+        if all(weight == 1 for _, weight in weighted):
+            own = self._examples(origin, meter)
+        else:
+            own = itertools.chain.from_iterable(
+                _repeated(self._examples(origin, meter, single), weight) for single, weight in weighted
+            )
+        return own if self.lessons is None else itertools.chain(own, read_lessons(self.lessons))
+
+    def _examples(self, origin: _Origin, meter: Meter | None = None, single: str = "") -> Iterator[Record]:
+        """The examples of a part; of one of its SPECs alone, if that is given."""
+        records = self._read(dataclasses.replace(origin, spec=single) if single else origin, meter)
+        return self._side(origin, records) if origin.divided else records
 
     def _words(self, origin: _Origin) -> str:
         if origin.held_out:
@@ -223,12 +249,12 @@ class Dataset:
     def _records(self, origin: _Origin, meter: Meter | None, findings: Findings | None) -> Iterator[Record]:
         return self._reader.records(origin.spec, origin.split, findings, meter)
 
-    def _side(self, origin: _Origin, meter: Meter | None) -> Iterator[Record]:
-        """The held-out examples, or the others."""
+    def _side(self, origin: _Origin, records: Iterator[Record]) -> Iterator[Record]:
+        """Those of the records that are held out, or the others."""
         # Of a large file without labels, the hashes alone are sure to divide it; a pass is spared.
         knows = "label" in self.columns or sources.file_bytes(origin.spec) < _LARGE_BYTES
         survey = self._survey(origin) if knows else None
-        for record in self._read(origin, meter):
+        for record in records:
             is_held_out = survey.is_held_out(record) if survey else side_hash(record) < self.config.valid_fraction
             if is_held_out == origin.held_out:
                 yield record
@@ -278,12 +304,17 @@ class RunningText(Dataset):
         self._lines = summary
         return summary
 
-    def _side(self, origin: _Origin, meter: Meter | None) -> Iterator[Record]:
+    def _training(self, origin: _Origin, meter: Meter) -> Iterator[Record]:
+        if any(weight != 1 for _, weight in sources.weighted_specs(origin.spec)):
+            raise UserError(f"{printable(origin.spec)}: a running text is read once: leave the weight out")
+        return self._examples(origin, meter)
+
+    def _side(self, origin: _Origin, records: Iterator[Record]) -> Iterator[Record]:
         total = sum(len(record.fields[0]) for record in self._read(origin))
         cut = total - int(total * self.config.valid_fraction)
         start, stop = (cut, total) if origin.held_out else (0, cut)
         position = 0
-        for record in self._read(origin, meter):
+        for record in records:
             text = record.fields[0]
             side = text[max(0, start - position) : max(0, stop - position)]
             position += len(text)
@@ -301,6 +332,14 @@ def _watched(watch: Watch | None, read: Callable[[Meter], Iterator[Record]]) -> 
     """The records that `read` yields, watched."""
     meter = Meter()
     return read(meter) if watch is None else watch(read(meter), meter)
+
+
+def _repeated(records: Iterable[Record], weight: float) -> Iterator[Record]:
+    """Each record as often as the weight says; for a part of a time, a hash of all fields decides."""
+    whole, part = divmod(weight, 1)
+    for record in records:
+        further = part > 0 and text_hash(f"weight {' '.join(record.fields)}") < part
+        yield from itertools.repeat(record, int(whole) + further)
 
 
 def _numbered(texts: Iterable[str], spec: str) -> Iterator[Record]:

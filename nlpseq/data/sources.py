@@ -1,7 +1,8 @@
 """Where examples come from: files, parallel files, TensorFlow Datasets and a task's bundled sample.
 
 A SPEC is `sample`, `tfds:NAME[/CONFIG][:VERSION]`, a path (.txt, .tsv, .csv, .jsonl, .parquet, the first ones also
-.gz) or `SRC,TGT`; or several of these, one after the other: `A + B`.
+.gz) or `SRC,TGT`; or several of these, one after the other: `A + B`. A number behind a SPEC says how often training
+reads it: `A + B@0.5` takes half of the examples of B, `A@2 + B` reads those of A twice.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +33,11 @@ EXTENSIONS: dict[str, Kind] = {
 WORKBOOKS = (".xls", ".xlsx", ".xlsm", ".ods", ".numbers")
 FORMS = (
     "data is 'sample', 'tfds:NAME', a file that ends in .txt, .tsv, .csv, .jsonl or .parquet (or .gz after the first "
-    "four), or two parallel files 'SOURCE,TARGET'; several of these are joined by ' + '"
+    "four), or two parallel files 'SOURCE,TARGET'; several of these are joined by ' + ', and '@2' behind one has it "
+    "read twice"
 )
+_WEIGHT = re.compile(r"(.+)@([0-9]*\.?[0-9]+)")
+_MOST_WEIGHT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def described(spec: str, part: Part) -> str:
         UserError: no such data or split.
     """
     words = []
-    for single in single_specs(spec):
+    for single, weight in weighted_specs(spec):
         source = resolve(single, any_text=True)
         if source.kind == "tfds":
             from nlpseq.data import tfds
@@ -93,6 +98,7 @@ def described(spec: str, part: Part) -> str:
             words.append(f"the split '{tfds.split_name(source.spec, part)}' of {source.spec}")
         else:
             words.append("the bundled sample" if source.kind == "sample" else source.spec)
+        words[-1] += f" (each {weight:g} times)" if weight != 1 else ""
     return " + ".join(words)
 
 
@@ -105,9 +111,9 @@ def fingerprint(spec: str, part: Part = "train", sample: Callable[[], Rows] | No
     Raises:
         UserError: no such data or split.
     """
-    singles = single_specs(spec)
-    if len(singles) > 1:
-        prints = [fingerprint(single, part, sample) for single in singles]
+    singles = weighted_specs(spec)
+    if singles != [(spec, 1.0)]:
+        prints = [(fingerprint(single, part, sample), *([weight] if weight != 1 else [])) for single, weight in singles]
         return hashlib.blake2b(repr(prints).encode(), digest_size=16).hexdigest()
     source = resolve(spec, any_text=True)
     if source.kind == "sample":
@@ -127,8 +133,30 @@ def file_bytes(spec: str) -> int:
 
 
 def single_specs(spec: str) -> list[str]:
-    """The SPECs that `A + B` is made of."""
-    return [spec] if _exists(spec) else [single.strip() for single in spec.split(" + ")]
+    """The SPECs that `A + B` is made of, without their weights."""
+    return [single for single, _ in weighted_specs(spec)]
+
+
+def weighted_specs(spec: str) -> list[tuple[str, float]]:
+    """The SPECs that `A + B@0.5` is made of, each with how often training reads it.
+
+    Raises:
+        UserError: a weight that is 0, or too large.
+    """
+    return [_weighted(single.strip()) for single in ([spec] if _exists(spec) else spec.split(" + "))]
+
+
+def _weighted(single: str) -> tuple[str, float]:
+    match = None if _exists(single) else _WEIGHT.fullmatch(single)
+    if match is None:
+        return single, 1.0
+    weight = float(match[2])
+    if not 0 < weight <= _MOST_WEIGHT:
+        raise UserError(
+            f"'{printable(single)}': the weight {match[2]} is not above 0 and at most {_MOST_WEIGHT}: 0.5 takes half "
+            "of the examples, 2 reads them twice"
+        )
+    return match[1], weight
 
 
 def printable(name: str) -> str:

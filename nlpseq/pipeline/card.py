@@ -61,6 +61,7 @@ def write_card(trained: Trained, folder: Path) -> None:
             **{part: task.dataset.described(part) for part in _PARTS if task.dataset.has_part(part)},
             "source": data.credit or ("the sample that comes with nlpseq" if data.train == "sample" else ""),
             "licence": data.licence,
+            "teachers": getattr(task.config.training, "teacher", ""),
         },
         metrics={part: metrics[part] for part in _PARTS if part in metrics},
         shown=task.metrics,

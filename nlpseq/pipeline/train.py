@@ -14,8 +14,16 @@ import keras
 
 from nlpseq import config as configuration
 from nlpseq import folder_lock, model_folder, shell
-from nlpseq.atomic_files import is_temporary, remove, replaced, scratch_folder, write_bytes, write_text
-from nlpseq.cores import available_cores
+from nlpseq.atomic_files import (
+    is_temporary,
+    remove,
+    replaced,
+    scratch_folder,
+    temporary_path,
+    write_bytes,
+    write_text,
+)
+from nlpseq.cores import available_cores, multiply_bfloat16
 from nlpseq.errors import UserError, full_disk
 from nlpseq.folder_lock import LOCK
 from nlpseq.model_folder import (
@@ -25,6 +33,7 @@ from nlpseq.model_folder import (
     CURVES,
     KERAS_MODEL,
     LAST,
+    LESSONS,
     LOCAL_MODELS,
     METRICS,
     OURS,
@@ -33,7 +42,7 @@ from nlpseq.model_folder import (
     VOCABULARY,
     resume_command,
 )
-from nlpseq.pipeline import robustness
+from nlpseq.pipeline import robustness, teaching
 from nlpseq.pipeline.card import write_card
 from nlpseq.pipeline.data_record import PARTS, check_same_data, write_record
 from nlpseq.pipeline.export import export_folder
@@ -44,6 +53,8 @@ from nlpseq.tasks.base import Task, Trained, asked
 from nlpseq.text.vocabulary import Vocabulary
 from nlpseq.training.display import Display, duration
 from nlpseq.training.trainer import Interrupted, Trainer
+
+_WIDE = 256  # units, from which on a translation model trains 1.5 times as fast in bfloat16
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,8 @@ def _resumed(request: Request, display: Display) -> tuple[Task[Any], Vocabulary 
     if not (folder / VOCABULARY).exists() and not (folder / CARD).exists():
         return task, None
     vocabulary = Vocabulary.load(folder)
+    if (folder / LESSONS).exists():
+        task.dataset.lessons = folder / LESSONS
     check_same_data(folder, task, vocabulary, display)
     for place in (folder, *(folder / name for name in (CHECKPOINTS, PICTURES, SAVED_MODEL))):
         for path in place.iterdir() if place.is_dir() else ():
@@ -157,7 +170,12 @@ def _fresh_task(request: Request) -> Task[Any]:
     task_type = task_class(request.task)
     _check_free(request)
     task = task_type(request.config)
-    return task.with_settings({"training.replicas": task.config.training.replicas or available_cores()})
+    training, units = task.config.training, getattr(task.config.model, "units", 0)
+    settings: dict[str, Any] = {"training.replicas": training.replicas or available_cores()}
+    if training.precision == "auto":
+        pays = units >= _WIDE and multiply_bfloat16()
+        settings["training.precision"] = "bfloat16" if pays else "float32"
+    return task.with_settings(settings)
 
 
 def _prepared(task: Task[Any], folder: Path, display: Display) -> tuple[Task[Any], Vocabulary]:
@@ -175,6 +193,9 @@ def _prepared(task: Task[Any], folder: Path, display: Display) -> tuple[Task[Any
     if prepared.warning:
         display.say(prepared.warning)
     task = task.with_settings(prepared.settings)
+    lessons = temporary_path(folder / LESSONS)
+    if teaching.lessons(task, lessons, display):
+        task.dataset.lessons = lessons
     for part in PARTS:
         if task.dataset.has_part(part):  # bad data shows before anything of an older model is touched
             task.corpus(prepared.vocabulary, part, display.reading(f"encoding {part}"))
@@ -189,6 +210,8 @@ def _settle(folder: Path, task: Task[Any], vocabulary: Vocabulary) -> None:
     card a run is not finished; without a vocabulary it has not begun.
     """
     with scratch_folder(folder) as beside:
+        if task.dataset.lessons is not None:
+            task.dataset.lessons = task.dataset.lessons.replace(beside / LESSONS)
         vocabulary.save(beside)
         write_text(beside / CONFIG, configuration.to_toml(task.config, task.facts.name))
         write_record(beside, task, vocabulary)
@@ -201,6 +224,8 @@ def _settle(folder: Path, task: Task[Any], vocabulary: Vocabulary) -> None:
                 remove(path)
         for path in sorted(beside.iterdir(), key=lambda path: path.name == VOCABULARY):  # last: all of it is there
             path.replace(folder / path.name)
+    if task.dataset.lessons is not None:
+        task.dataset.lessons = folder / LESSONS
 
 
 def _check_free(request: Request) -> None:

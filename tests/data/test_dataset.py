@@ -11,6 +11,7 @@ import pytest
 from nlpseq.config import DataConfig
 from nlpseq.data import reader, tfds
 from nlpseq.data.dataset import Dataset, RunningText
+from nlpseq.data.lessons import write_lessons
 from nlpseq.data.sources import Part, Record
 from nlpseq.errors import UserError
 
@@ -346,3 +347,48 @@ def test_a_file_name_that_is_not_utf_8_is_read(tmp_path: Path, monkeypatch: pyte
     words, examples = labelled(train="gone.tsv").measured(spec)
     assert (words, len(list(examples))) == ("caf\\udce9.tsv", 30)
     assert labelled(train=spec).content_key("train")
+
+
+# Weights and lessons
+
+
+def test_a_weight_says_how_often_training_reads_the_examples(write: Write) -> None:
+    one, other = write("one.tsv", table(200, "one")), write("other.tsv", table(200, "other"))
+    plain, weighted = labelled(train=f"{one} + {other}"), labelled(train=f"{one}@2 + {other}@0.5")
+    assert texts(weighted, "valid") == texts(plain, "valid")
+    read = Counter(texts(weighted, "train"))
+    ones = {text: count for text, count in read.items() if text.startswith("one")}
+    others = {text: count for text, count in read.items() if text.startswith("other")}
+    assert set(ones.values()) == {2}
+    assert set(ones) == {text for text in texts(plain, "train") if text.startswith("one")}
+    assert set(others.values()) == {1}
+    assert 70 < len(others) < 110  # of about 180
+    assert texts(weighted, "train") == texts(weighted, "train")
+    assert weighted.content_key("train") != plain.content_key("train")
+    assert "(each 2 times)" in weighted.described("train")
+
+
+def test_weights_that_mean_nothing_are_refused(write: Write) -> None:
+    name, text = write("one.tsv", table(9)), write("text.txt", STORY)
+    for weight in ("0", "0.0", "1000"):
+        with pytest.raises(UserError, match=r"the weight .* is not above 0 and at most 100"):
+            texts(labelled(train=f"{name}@{weight}"), "train")
+    with pytest.raises(UserError, match="a running text is read once: leave the weight out"):
+        texts(running(train=f"{text}@2"), "train")
+    write("odd.tsv@2.tsv", table(9))
+    assert len(texts(labelled(train="odd.tsv@2.tsv", valid_fraction=0.01), "train")) == 8
+
+
+def test_lessons_come_after_the_training_part_alone(write: Write, tmp_path: Path) -> None:
+    dataset = labelled(train=write("one.tsv", table(20)))
+    before, key = texts(dataset, "train"), dataset.content_key("train")
+    held_out, valid_key = texts(dataset, "valid"), dataset.content_key("valid")
+    dataset.lessons = tmp_path / "lessons.jsonl.gz"
+    write_lessons(dataset.lessons, [Record(("taught", "pos"), "a teacher", 1)])
+    assert texts(dataset, "train") == [*before, "taught"]
+    assert texts(dataset, "valid") == held_out
+    assert dataset.content_key("train") != key
+    assert dataset.content_key("valid") == valid_key
+    other = labelled(train="one.tsv")
+    other.take_over(dataset)
+    assert texts(other, "train") == [*before, "taught"]

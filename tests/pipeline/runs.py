@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from nlpseq.data.meter import Watch
 from nlpseq.model_folder import CARD
 from nlpseq.pipeline import train as pipeline
 from nlpseq.pipeline.train import Request
-from nlpseq.training import checkpoints
+from nlpseq.training import checkpoints, trainer
 from nlpseq.training.display import Display
 from tests.tasks.tiny import tiny_config
 
@@ -64,6 +66,23 @@ def train_without_card(asked: Request, display: Display | None = None) -> dict[s
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "write_card", lambda _, folder: (folder / CARD).touch())
         return pipeline.train(asked, display or Silent())
+
+
+@contextmanager
+def stopping_after(steps: int, how: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stops the run after so many steps: by a signal, or as a kill does, with nothing written at the end."""
+    original = trainer.learning_rate
+    with monkeypatch.context() as patch:
+
+        def counted(config: Any, step: int, progress: float) -> float:
+            if step == steps:
+                if how == "kill":
+                    raise MemoryError("killed")
+                signal.raise_signal(signal.SIGINT)
+            return original(config, step, progress)
+
+        patch.setattr(trainer, "learning_rate", counted)
+        yield
 
 
 def final_weights(folder: Path) -> list[np.ndarray]:

@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +34,7 @@ from tests.pipeline.runs import (
     request,
     resume,
     run,
+    stopping_after,
     train_without_card,
 )
 from tests.tasks.tiny import TINY
@@ -63,23 +63,6 @@ def test_a_run_leaves_a_complete_folder(finished_folder: Folders, task: str) -> 
     again = trained.task.evaluate(trained, trained.task.dataset.examples("valid"))
     watched = trained.task.metrics[0].key
     assert again[watched] == pytest.approx(metrics["valid"][watched], rel=1e-4)
-
-
-@contextmanager
-def stopping_after(steps: int, how: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Stops the run after so many steps: by a signal, or as a kill does, with nothing written at the end."""
-    original = trainer.learning_rate
-    with monkeypatch.context() as patch:
-
-        def counted(config: Any, step: int, progress: float) -> float:
-            if step == steps:
-                if how == "kill":
-                    raise MemoryError("killed")
-                signal.raise_signal(signal.SIGINT)
-            return original(config, step, progress)
-
-        patch.setattr(trainer, "learning_rate", counted)
-        yield
 
 
 @pytest.mark.parametrize("task", sorted(TINY))
@@ -544,6 +527,17 @@ def test_a_run_says_what_auto_came_to(whole_run: Folders) -> None:
 )
 def test_the_default_folder_is_named_after_task_and_data(spec: str, name: str) -> None:
     assert pipeline.default_folder("char-lm", spec) == Path("saved_models") / name
+
+
+@pytest.mark.parametrize(
+    ("units", "has_it", "wanted"), [(256, True, "bfloat16"), (256, False, "float32"), (64, True, "float32")]
+)
+def test_wide_translators_are_trained_in_bfloat16_where_the_processor_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora, units: int, has_it: bool, wanted: str
+) -> None:
+    monkeypatch.setattr(pipeline, "multiply_bfloat16", lambda: has_it)
+    asked = request(tmp_path, "translation", corpus_file("translation"), f"model.units={units}")
+    assert pipeline._fresh_task(asked).config.training.precision == wanted
 
 
 def test_a_task_that_is_not_there_is_named(tmp_path: Path) -> None:
