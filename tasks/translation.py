@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -199,25 +200,20 @@ class TranslationTask(Task[Config]):
             habits.add(*example.fields)
         vocabulary = base or self._learnt(sources, targets)
         kind = vocabulary.tokenizers["target"].kind
-        settings: dict[str, Any] = {"tokenizer.kind": kind} if self.config.tokenizer.kind == "auto" else {}
         in_pieces = kind == SentencePiece.kind
         by_sentences = in_pieces and habits.are_sentences
-        if self.config.data.unit == "auto":
-            settings["data.unit"] = "sentence" if by_sentences else "text" if habits.have_lines else "line"
-        if by_sentences and habits.together and not self.config.data.together:
-            settings["data.together"] = habits.together
-        if self.config.data.figures == "auto":
-            settings["data.figures"] = "copied" if habits.copies_figures else "translated"
-        if not self.config.decoding.characters_factor:
-            settings["decoding.characters_factor"] = habits.characters_factor
-        if self.config.tokenizer.capitals == "auto":
-            settings["tokenizer.capitals"] = "small" if in_pieces and habits.lack_capitals else "as they are"
-        if self.config.augmentation.on == "auto":
-            settings["augmentation.on"] = "always" if by_sentences else "never"
-        if self.config.augmentation.added == "auto":
-            settings["augmentation.added"] = "always" if habits.share_words else "never"
-        if self.config.training.metric == "auto" and habits.targets:
-            settings["training.metric"] = metrics.fitting_translation_metric(habits.targets)
+        fitting = {
+            "tokenizer.kind": kind,
+            "tokenizer.capitals": "small" if in_pieces and habits.lack_capitals else "as they are",
+            "data.unit": "sentence" if by_sentences else "text" if habits.have_lines else "line",
+            "data.together": habits.together if by_sentences else 0,
+            "data.figures": "copied" if habits.copies_figures else "translated",
+            "augmentation.on": "always" if by_sentences else "never",
+            "augmentation.added": "always" if habits.share_words else "never",
+            "decoding.characters_factor": habits.characters_factor,
+            "training.metric": metrics.fitting_translation_metric(habits.targets or [""]),
+        }
+        settings = {key: value for key, value in fitting.items() if attrgetter(key)(self.config) in ("auto", 0)}
         return Prepared(vocabulary, settings, few_examples(habits.pairs))
 
     def _learnt(self, sources: TrainingTexts, targets: TrainingTexts) -> Vocabulary:
@@ -337,18 +333,13 @@ class TranslationTask(Task[Config]):
 
     def ask(self, trained: Trained, questions: Sequence[Question], *, quick: bool = False) -> list[Answer]:
         """Translates text by text; of a text in several parts, the score is the mean of theirs."""
-        beam = 1 if quick else self.config.decoding.beam
-        search = trained.graph(
-            ("search", beam),
-            lambda: search_function(trained.model, trained.vocabulary, self.config.decoding, beam),
-        )
-        tokenizer = trained.vocabulary.tokenizers["source"]
+        data, decoding, vocabulary = self.config.data, self.config.decoding, trained.vocabulary
+        beam = 1 if quick else decoding.beam
+        search = trained.graph(("search", beam), lambda: search_function(trained.model, vocabulary, decoding, beam))
+        tokenizer, decode = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"].decode
 
         def encode(text: str) -> list[int]:
             return tokenizer.encode(self._as_read(text))
-
-        decode = trained.vocabulary.tokenizers["target"].decode
-        data = self.config.data
 
         def is_copied(text: str) -> bool:
             return data.figures == "copied" and not has_letters(text)
@@ -356,23 +347,20 @@ class TranslationTask(Task[Config]):
         def fits(text: str) -> bool:
             return is_copied(text) or len(encode(text)) < data.max_length
 
-        unit, together = data.learnt_unit, data.together
-        cut = [segments(question.text, fits, unit=unit, together=together) for question in questions]
-        whole = [part.text for parts in cut for part in parts]
-        sources = [np.array([*([] if is_copied(text) else encode(text)), EOS], np.int32) for text in whole]
-        batches = padded_batches(sources, _DECODED_TOKENS)
+        cut = [segments(asked.text, fits, unit=data.learnt_unit, together=data.together) for asked in questions]
+        read = [part.text for parts in cut for part in parts if not is_copied(part.text)]
+        batches = padded_batches([np.array([*encode(text), EOS], np.int32) for text in read], _DECODED_TOKENS)
         translated: dict[int, tuple[str, float]] = {}
         with ThreadPoolExecutor(available_cores()) as pool:
             found = pool.map(lambda batch: search(tf.constant(batch[1])), batches)
             for (positions, _), hypotheses in zip(batches, found, strict=True):
                 rows, scores = hypotheses.ids[:, 0].numpy(), hypotheses.scores[:, 0].numpy().tolist()
                 for position, ids, score in zip(positions, rows, scores, strict=True):
-                    copied = is_copied(whole[position])
-                    translated[position] = ("", 0.0) if copied else (decode(ids[ids != PAD].tolist()), score)
+                    translated[position] = decode(ids[ids != PAD].tolist()), score
         in_order = iter(range(len(translated)))
         answers = []
         for parts in cut:
-            of_parts = [translated[next(in_order)] for _ in parts]
+            of_parts = [("", 0.0) if is_copied(part.text) else translated[next(in_order)] for part in parts]
             text = rejoined(parts, [text for text, _ in of_parts])
             answers.append(Answer(text, {"score": sum(score for _, score in of_parts) / max(len(of_parts), 1)}))
         return answers

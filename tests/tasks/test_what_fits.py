@@ -47,6 +47,7 @@ def test_words_into_words_are_read_by_characters(tmp_path: Path, shared: str) ->
         "tokenizer.kind": "characters",
         "tokenizer.capitals": "as they are",
         "data.unit": "line",
+        "data.together": 0,
         "data.figures": "copied",
         "augmentation.on": "never",
         "augmentation.added": "never",
