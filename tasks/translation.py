@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -246,9 +247,27 @@ class TranslationTask(Task[Config]):
     def encode(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int]
     ) -> Iterable[Sequence[Sequence[int]] | None]:
+        sources = [self._as_read(example.fields[0]) for example in examples]
+        return self._encoded(examples, vocabulary, notes, vocabulary.tokenizers["source"].encode_all(sources))
+
+    def encode_for_training(
+        self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int], draw: Random
+    ) -> Iterable[Sequence[Sequence[int]] | None]:
+        source, rate = vocabulary.tokenizers["source"], self.config.augmentation.other_pieces
+        if not (self._is_augmented() and rate and isinstance(source, SentencePiece)):
+            return self.encode(examples, vocabulary, notes)
+        texts = [self._as_read(example.fields[0]) for example in examples]
+        return self._encoded(examples, vocabulary, notes, source.encode_sampled(texts, rate, draw))
+
+    def _encoded(
+        self,
+        examples: Sequence[Record],
+        vocabulary: Vocabulary,
+        notes: dict[str, int],
+        sources: Iterable[list[int]],
+    ) -> Iterator[Sequence[Sequence[int]] | None]:
         tokenizers, longest = vocabulary.tokenizers, self.config.data.max_length
         written: set[str] = set()  # characters of targets that the model can write
-        sources = tokenizers["source"].encode_all([self._as_read(example.fields[0]) for example in examples])
         targets = tokenizers["target"].encode_all([example.fields[1] for example in examples])
         for example, source, target in zip(examples, sources, targets, strict=True):
             if max(len(source), len(target)) >= longest:
