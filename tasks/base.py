@@ -10,6 +10,7 @@ import abc
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -263,6 +264,12 @@ class Task(abc.ABC, Generic[Config]):
         """Training examples, from number ``first`` on, as a version of the corpus has them; drawn from the seed."""
         return examples
 
+    def encode_for_training(
+        self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int], draw: Random
+    ) -> Iterable[Sequence[Sequence[int]] | None]:
+        """As :meth:`encode`, of training examples; what is drawn is drawn from ``draw``."""
+        return self.encode(examples, vocabulary, notes)
+
     def lessons(self, teachers: Sequence[Teacher]) -> Iterator[Record]:
         """Further training examples, which the teachers of ``training.teacher`` make.
 
@@ -329,8 +336,11 @@ class Task(abc.ABC, Generic[Config]):
                     notes: dict[str, int] = {}
                     if part == "train":
                         several = self.augmented(several, place * _ENCODED_AT_ONCE, version)
-                    ids = (each for each in self.encode(several, vocabulary, notes) if each is not None)
-                    yield encoded(ids, fields), notes
+                        draw = Random(f"pieces {self.config.training.seed} {version} {place}")
+                        found = self.encode_for_training(several, vocabulary, notes, draw)
+                    else:
+                        found = self.encode(several, vocabulary, notes)
+                    yield encoded((ids for ids in found if ids is not None), fields), notes
 
         def encode(notes: dict[str, int]) -> Iterator[Encoded]:
             for several, counted in in_order(work, available_cores() if self.dataset.is_large(part) else 1):

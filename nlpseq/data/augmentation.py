@@ -40,11 +40,12 @@ class PairAugmentation(Section):
     no_apostrophes: float = setting(0.02, "sources without apostrophes inside of words", minimum=0, maximum=1)
     no_accents: float = setting(0.02, "sources without accents", minimum=0, maximum=1)
     spaces: float = setting(0.02, "sources with spaces doubled, or before marks", minimum=0, maximum=1)
+    other_pieces: float = setting(0.0, "sources that are cut into other pieces (Kudo 2018)", minimum=0, maximum=1)
     emoji: float = setting(0.02, "both sides with an emoji at the end", minimum=0, maximum=1)
 
     def is_on(self) -> bool:
         """Whether anything is done."""
-        return self.copying + self.joined + sum(self.noise().values()) > 0
+        return self.copying + self.joined + self.other_pieces + sum(self.noise().values()) > 0
 
     def noise(self) -> dict[str, float]:
         """The rate of each kind of noise."""

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from nlpseq.config import setting
 from nlpseq.layers.attention import AdditiveAttention, MultiplicativeAttention
+from nlpseq.layers.dropout import Dropout
 from nlpseq.layers.stack import last_outputs
 from nlpseq.networks.network import Network, RecurrentConfig
 from nlpseq.text.tokenizers import PAD
@@ -29,6 +30,9 @@ class EncoderDecoderConfig(RecurrentConfig):
     embedding: int = setting(256, "size of a piece's vector", minimum=1)
     encoder_layers: int = setting(1, "stacked recurrent layers that read the source", minimum=1)
     decoder_layers: int = setting(2, "stacked recurrent layers that write; attention stands after the first", minimum=1)
+    word_dropout: float = setting(
+        0.0, "part of the pieces of both sides that is hidden while training", minimum=0, maximum=0.9
+    )
     bidirectional: bool = setting(True, "the encoder reads both ways")
     attention: str = setting("multiplicative", "additive costs more memory", choices=("additive", "multiplicative"))
     tie_embeddings: bool = setting(True, "output (and, with a shared vocabulary, source) use the target's vectors")
@@ -93,6 +97,7 @@ class EncoderDecoder(Network):
         self.target_embedding = vectors(target_vocabulary, "target_embedding")
         share = shared_vocabulary and config.tie_embeddings
         self.source_embedding = self.target_embedding if share else vectors(source_vocabulary, "source_embedding")
+        self.word_dropout = Dropout(config.word_dropout, name="word_dropout")
         self.input_dropout = config.sequence_dropout("input_dropout")
         self.encoder = config.stack(config.encoder_layers, bidirectional=config.bidirectional, name="encoder")
         self.memory_dropout = config.sequence_dropout("memory_dropout")
@@ -136,7 +141,7 @@ class EncoderDecoder(Network):
         units = self.config.units
         mask = source != PAD
         lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
-        embedded = self.input_dropout(self.source_embedding(source), training=training)
+        embedded = self._seen(self.source_embedding(source), training)
         outputs, _ = self.encoder(embedded, lengths=lengths, training=training)
         summary = last_outputs(outputs, lengths, units, self.config.bidirectional)
         # States are float32 in mixed precision too: they accumulate.
@@ -144,6 +149,12 @@ class EncoderDecoder(Network):
         states = tf.split(first_states, self.bridge.units // units, axis=-1)
         outputs = self.memory_dropout(outputs, training=training)
         return Memory(outputs, self.attention.project(outputs), mask), states
+
+    def _seen(self, embedded: tf.Tensor, training: bool | None) -> tf.Tensor:
+        """The vectors of pieces, without those that are hidden in training."""
+        if self.config.word_dropout:
+            embedded *= self.word_dropout(tf.ones_like(embedded[:, :, :1]), training=training)
+        return self.input_dropout(embedded, training=training)
 
     def step(self, memory: Memory, ids: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Decodes one step.
@@ -199,7 +210,7 @@ class EncoderDecoder(Network):
             states: those to go on from.
         """
         size = self.first.states_per_layer
-        embedded = self.input_dropout(self.target_embedding(previous), training=training)
+        embedded = self._seen(self.target_embedding(previous), training)
         asking, last_states = self.first(embedded, states=states[:size], training=training)
         query = asking if beam is None else tf.reshape(asking, [-1, beam, self.config.units])
         context, weights = self.attention(query, memory.states, memory.keys, memory.mask)

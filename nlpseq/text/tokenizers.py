@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from random import Random
 from typing import Any, ClassVar
 
 from nlpseq.atomic_files import write_bytes
@@ -25,6 +26,7 @@ from nlpseq.text.unicode import without_surrogates
 
 PAD, UNKNOWN, BOS, EOS = range(4)
 FIRST_BYTE = 4
+_SMOOTHING = 0.2  # of the probabilities that pieces are sampled by: 0 makes all cuts equally probable
 _FIRST_CHARACTER = FIRST_BYTE + 256
 
 _RESERVED_BY_TRAINER = "\u2585"  # the trainer writes it for unknown characters, and leaves out texts that have it
@@ -258,6 +260,24 @@ class SentencePiece(Tokenizer):
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         return self._processor.encode([without_surrogates(text) for text in texts], num_threads=1)
+
+    def encode_sampled(self, texts: Sequence[str], rate: float, draw: Random) -> list[list[int]]:
+        """Returns ids of texts, of which a part is cut into other pieces than the most probable ones.
+
+        They are sampled from all that make up the text (Kudo 2018, section 3.3, with all candidates).
+
+        Args:
+            texts: any.
+            rate: the part that is cut otherwise.
+            draw: what is drawn depends on it alone.
+        """
+        _sentencepiece().set_random_generator_seed(draw.randrange(1 << 31))
+        return [
+            self._processor.encode(
+                without_surrogates(text), enable_sampling=draw.random() < rate, alpha=_SMOOTHING, nbest_size=-1
+            )
+            for text in texts
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         return self._processor.decode([int(index) for index in ids if index != UNKNOWN])

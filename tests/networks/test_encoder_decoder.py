@@ -64,3 +64,10 @@ def test_both_sides_share_vectors_if_they_share_ids_and_vectors_are_tied(shared:
         if variable.shape[0] == VOCABULARY and "bias" not in variable.path
     ]
     assert len(rows) == 2 - one
+
+
+def test_hidden_words_change_training_alone() -> None:
+    made, hidden = network(KIND, dropout=0.0), network(KIND, dropout=0.0, word_dropout=0.5)
+    hidden.set_weights(made.get_weights())
+    np.testing.assert_array_equal(hidden(inputs(KIND)), made(inputs(KIND)))
+    assert np.abs(hidden(inputs(KIND), training=True) - made(inputs(KIND), training=True)).max() > 0.01

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import keras
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nlpseq.data import sources
-from nlpseq.data.sources import Record
+from nlpseq.data import noise, sources
+from nlpseq.data.sources import Part, Record
 from nlpseq.errors import DataError, UserError
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.tasks import task_class, task_names
@@ -382,3 +383,26 @@ def test_the_page_on_adding_a_task_names_what_there_is() -> None:
     assert named <= {*dir(Task), "facts"}
     assert {*Task.__abstractmethods__, "facts"} <= named
     assert len(Task.__abstractmethods__) == 7
+
+
+def test_sources_are_cut_into_other_pieces_in_training_alone(tmp_path: Path) -> None:
+    settings = (
+        "augmentation.on=always",
+        "augmentation.other_pieces=1",
+        "augmentation.copying=0",
+        "augmentation.joined=0",
+    )
+    quiet = [f"augmentation.{kind}=0" for kind in noise.KINDS]
+    task, vocabulary = tiny_task(tmp_path, "translation", *settings, *quiet)
+    decode = vocabulary.tokenizers["source"].decode
+
+    def sources(part: Part, version: int = 0) -> list[list[int]]:
+        corpus = task.corpus(vocabulary, part, version=version)
+        offsets = corpus.offsets("source", 0, corpus.examples)
+        return [corpus.read("source", *ends).tolist() for ends in itertools.pairwise(offsets)]
+
+    first, second = sources("train"), sources("train", version=1)
+    assert first != second
+    assert [decode(ids) for ids in first] == [decode(ids) for ids in second]
+    plain = vocabulary.tokenizers["source"].encode_all([record.fields[0] for record in task.dataset.examples("valid")])
+    assert [ids[:-1] for ids in sources("valid")] == plain

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 import sentencepiece
@@ -388,3 +389,14 @@ def test_truncated_sentencepiece_file(part: float, pieces: SentencePiece, tmp_pa
     (tmp_path / "text.model").write_bytes(model[: int(len(model) * part)])
     with pytest.raises(UserError, match=r"text\.model: .*damaged"):
         load(tmp_path, "text")
+
+
+def test_sampled_pieces_spell_the_same_text(pieces: SentencePiece) -> None:
+    plain = pieces.encode_all(SENTENCES)
+    assert pieces.encode_sampled(SENTENCES, 0.0, Random(1)) == plain
+    sampled = pieces.encode_sampled(SENTENCES, 0.5, Random(1))
+    assert pieces.encode_sampled(SENTENCES, 0.5, Random(1)) == sampled
+    assert pieces.encode_sampled(SENTENCES, 0.5, Random(2)) != sampled
+    assert [pieces.decode(ids) for ids in sampled] == [pieces.decode(ids) for ids in plain]
+    others = sum(one != other for one, other in zip(plain, sampled, strict=True))
+    assert 0.3 * len(SENTENCES) < others < 0.7 * len(SENTENCES)
