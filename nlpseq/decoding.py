@@ -18,6 +18,99 @@ State = Any
 Step = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
 
 IMPOSSIBLE = -1e9  # a log-probability below all real ones; -inf would turn into NaN when multiplied by 0
+_TRIED = 4  # tokens in greedy search: the end at first, and some that complete a loop, are impossible
+
+
+LONGEST_LOOP = 12  # tokens
+_DISTANCES = np.arange(1, LONGEST_LOOP + 1, dtype=np.int32)
+
+
+class Restraint(NamedTuple):
+    """What no sequence may do: be empty, or have a part that comes a third time in a row.
+
+    Parts have up to :data:`LONGEST_LOOP` tokens. What the source repeats more often may be repeated as often.
+
+    Attributes:
+        source: int32 [batch, length], padded with 0. Where it holds nothing but EOS, nothing may be written.
+        shortest_loops: int32 [vocabulary] each, for tokens of the source and of the target: of how many tokens a part
+            must be that each token stands in; more than :data:`LONGEST_LOOP` for a token of no such part. Where numbers
+            are written digit by digit, "000" is none.
+        most_equal: int32 [batch, LONGEST_LOOP]: for each distance, how many tokens in a row may equal those so far
+            before them; None while nothing is forbidden.
+    """
+
+    source: tf.Tensor
+    shortest_loops: tuple[np.ndarray, np.ndarray]
+    most_equal: tf.Tensor | None = None
+
+    def is_broken_by(self, ids: tf.Tensor) -> tf.Tensor:
+        """Whether each sequence is empty or in a loop, even if the source is as well; bool [batch].
+
+        Args:
+            ids: int32 [batch, length], padded with 0.
+        """
+        so_far = tf.cumsum(tf.cast(_equal_to_earlier(ids, self.shortest_loops[1]), tf.int32), axis=2)
+        so_far = tf.pad(so_far, [[0, 0], [0, 0], [1, 0]])
+        # In a loop of three parts of n tokens, 2 n tokens in a row are equal to earlier ones.
+        length, window = tf.shape(ids)[1], 2 * _DISTANCES[:, None]
+        starts = tf.maximum(tf.range(1, length + 1) - window, 0) + (_DISTANCES[:, None] - 1) * (length + 1)
+        before = tf.gather(tf.reshape(so_far, [ids.shape[0] or -1, LONGEST_LOOP * (length + 1)]), starts, axis=1)
+        loops = tf.reduce_any(so_far[:, :, 1:] - before >= window, axis=[1, 2])
+        return loops | ((ids[:, 0] == EOS) & (self.source[:, 0] != EOS))
+
+    def holding(self, holds: tf.Tensor) -> Restraint:
+        """The restraint, if bool [] says so, for what :meth:`applied` does."""
+
+        def as_the_source() -> tf.Tensor:
+            equal = tf.cast(_equal_to_earlier(self.source, self.shortest_loops[0]), tf.int32)
+            # Parts of m tokens that come again k times make k m equal tokens: for parts of n tokens, k n are allowed.
+            equal = tf.reduce_sum(equal, axis=2)[:, None] * _DISTANCES[:, None] // _DISTANCES
+            return tf.maximum(tf.reduce_max(equal, axis=2), 2 * _DISTANCES - 1)
+
+        anything = tf.fill([tf.shape(self.source)[0], LONGEST_LOOP], tf.int32.max)
+        return self._replace(most_equal=tf.cond(holds, as_the_source, lambda: anything))
+
+    def start(self, *shape: tf.Tensor | int) -> tf.Tensor:
+        """The history of sequences before their first token, int32 [*shape, 2 * LONGEST_LOOP]."""
+        return tf.zeros([*shape, 2 * LONGEST_LOOP], tf.int32)
+
+    def applied(
+        self, history: tf.Tensor, index: tf.Tensor, tokens: tf.Tensor, scores: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Makes candidates impossible that do what they may not, if the restraint holds.
+
+        Args:
+            history: int32 [batch, n, 2 * LONGEST_LOOP]: the last tokens of n sequences, the last one first; then for
+                each distance how many tokens up to the last equal those so far before them.
+            index: int32 [], how many tokens each sequence has.
+            tokens: int32 [batch, n], the next one of each.
+            scores: float32 [batch, n], of the tokens.
+
+        Returns:
+            The scores, and the histories with the tokens.
+        """
+        most_equal = self.most_equal
+        assert most_equal is not None
+
+        def held() -> tuple[tf.Tensor, tf.Tensor]:
+            recent, runs = history[..., :LONGEST_LOOP], history[..., LONGEST_LOOP:]
+            may_loop = tf.gather(self.shortest_loops[1], tokens)[..., None] <= _DISTANCES
+            next_runs = tf.where((recent == tokens[..., None]) & may_loop, runs + 1, 0)
+            is_broken = tf.reduce_any(next_runs > most_equal[:, None], axis=-1)
+            is_broken |= (tokens == EOS) & (index < 1) & (self.source[:, :1] != EOS)
+            followed = tf.concat([tokens[..., None], recent[..., :-1], next_runs], axis=-1)
+            return tf.where(is_broken, IMPOSSIBLE, scores), followed
+
+        return tf.cond(most_equal[0, 0] < tf.int32.max, held, lambda: (scores, history))
+
+
+def _equal_to_earlier(ids: tf.Tensor, shortest_loop: np.ndarray) -> tf.Tensor:
+    """Whether each token equals the one so far before it, bool [batch, LONGEST_LOOP, length]."""
+    distances = _DISTANCES[:, None]
+    places = tf.range(tf.shape(ids)[1])[None] + LONGEST_LOOP - distances
+    earlier = tf.gather(tf.pad(ids, [[0, 0], [LONGEST_LOOP, 0]]), places, axis=1)
+    may_loop = tf.gather(shortest_loop, ids)[:, None] <= distances
+    return (earlier == ids[:, None]) & may_loop & (ids != PAD)[:, None]
 
 
 class Hypotheses(NamedTuple):
@@ -42,7 +135,9 @@ def penalty_of_length(length: tf.Tensor, length_penalty: float) -> tf.Tensor:
     return tf.pow((5.0 + tf.cast(length, tf.float32)) / 6.0, length_penalty)
 
 
-def greedy_search(step: Step, state: State, batch: tf.Tensor | int, max_length: tf.Tensor) -> Hypotheses:
+def greedy_search(
+    step: Step, state: State, batch: tf.Tensor | int, max_length: tf.Tensor, restraint: Restraint | None = None
+) -> Hypotheses:
     """Takes the most probable token at every step.
 
     Args:
@@ -50,6 +145,7 @@ def greedy_search(step: Step, state: State, batch: tf.Tensor | int, max_length: 
         state: before the first token.
         batch: the number of rows; an int where it is known, as TensorFlow Lite needs it, else an int32 scalar.
         max_length: int32 scalar, or [batch] with a limit for each row. Longer sequences are cut there.
+        restraint: on what may follow.
     """
     rows = batch if isinstance(batch, int) else None
     longest = _longest(max_length)
@@ -58,22 +154,34 @@ def greedy_search(step: Step, state: State, batch: tf.Tensor | int, max_length: 
     def running(index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, *_: Any) -> tf.Tensor:
         return (index < longest) & ~tf.reduce_all(done)
 
-    def advance(index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, score: tf.Tensor, tokens: Any, state: State) -> Any:
+    def advance(
+        index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, score: tf.Tensor, tokens: Any, history: Any, state: State
+    ) -> Any:
         logits, state = step(tf.expand_dims(last, 1), state)
         logits = tf.cast(tf.squeeze(logits, 1), tf.float32)
         possible = logits + impossible_tokens(logits.shape[-1])
-        best = tf.argmax(possible, axis=-1, output_type=tf.int32)
-        log_probability = tf.squeeze(tf.reduce_max(possible, axis=-1, keepdims=True) - _log_normalizer(logits), 1)
+        if restraint is None:
+            best = tf.argmax(possible, axis=-1, output_type=tf.int32)
+            largest = tf.reduce_max(possible, axis=-1, keepdims=True)
+        else:
+            values, several = tf.math.top_k(possible, min(_TRIED, possible.shape[-1]))
+            histories = tf.repeat(history, values.shape[1], axis=1)
+            values, histories = restraint.applied(histories, index, several, values)
+            largest, place = tf.math.top_k(values, 1)
+            best = tf.squeeze(tf.gather(several, place, batch_dims=1), 1)
+            history = tf.gather(histories, place, batch_dims=1)
+        log_probability = tf.squeeze(largest - _log_normalizer(logits), 1)
         score += tf.where(done, 0.0, log_probability)
         best = tf.where(done, PAD, best)
         done |= best == EOS
         if max_length.shape.rank == 1:
             done |= index + 1 >= max_length
-        return index + 1, best, done, score, tokens.write(index, best), state
+        return index + 1, best, done, score, tokens.write(index, best), history, state
 
     none_done = tf.fill([batch], False)
-    _, _, _, score, tokens, _ = tf.while_loop(
-        running, advance, (0, tf.fill([batch], BOS), none_done, tf.zeros([batch]), tokens, state)
+    history = () if restraint is None else restraint.start(batch, 1)
+    _, _, _, score, tokens, _, _ = tf.while_loop(
+        running, advance, (0, tf.fill([batch], BOS), none_done, tf.zeros([batch]), tokens, history, state)
     )
     ids = tf.transpose(tokens.stack())  # steps that were not taken left zeros, which is padding
     ids = tf.ensure_shape(ids, [rows, None])
@@ -90,6 +198,7 @@ def beam_search(
     beam: int,
     length_penalty: float = 1.0,
     n_best: int = 1,
+    restraint: Restraint | None = None,
 ) -> Hypotheses:
     """Keeps the ``beam`` most probable beginnings, and the ``beam`` finished sequences with the best scores.
 
@@ -104,6 +213,7 @@ def beam_search(
         beam: at least 1.
         length_penalty: at least 0, the exponent of :func:`penalty_of_length`; 0 ranks by plain log-probability.
         n_best: how many sequences to return, at most ``beam``.
+        restraint: on what may follow.
     """
     state = tf.nest.map_structure(lambda tensor: tf.repeat(tensor[:, None], beam, axis=1), state)
     only_first = tf.one_hot(0, beam, on_value=0.0, off_value=IMPOSSIBLE)  # all beams start alike, so one is kept
@@ -115,6 +225,7 @@ def beam_search(
         log_probabilities: tf.Tensor  # [batch, beam]
         finished: tf.Tensor  # [batch, beam, longest], best first
         finished_scores: tf.Tensor  # [batch, beam]
+        history: Any  # of the beginnings, for the restraint
         state: State
 
     def running(search: Search) -> tf.Tensor:
@@ -132,13 +243,16 @@ def beam_search(
             lambda: tf.fill([batch, beam], BOS),
         )
         logits, state = step(last, search.state)
-        vocabulary = tf.shape(logits)[-1]
+        vocabulary = logits.shape[-1]
         candidates = tf.expand_dims(search.log_probabilities, 2) + _log_probabilities(logits)
-        # At most beam of these candidates are ends, so at least beam of them go on.
-        scores, flat = tf.math.top_k(
-            tf.reshape(candidates, [batch, beam * vocabulary]), tf.minimum(2 * beam, beam * vocabulary)
-        )
+        # At most beam of these candidates are ends, and hardly more than beam complete a loop: so beam of them go on.
+        tried = 2 * beam if restraint is None else 3 * beam
+        scores, flat = tf.math.top_k(tf.reshape(candidates, [batch, beam * vocabulary]), min(tried, beam * vocabulary))
         origin, token = flat // vocabulary, flat % vocabulary
+        history = search.history
+        if restraint is not None:
+            histories = tf.gather(history, origin, batch_dims=1)
+            scores, history = restraint.applied(histories, search.index, token, scores)
         ids = tf.gather(search.ids, origin, batch_dims=1)
         ids = tf.concat([ids[:, :, : search.index], tf.expand_dims(token, 2), ids[:, :, search.index + 1 :]], axis=2)
         ends = token == EOS
@@ -152,12 +266,13 @@ def beam_search(
         alive, best = tf.math.top_k(tf.where(ends, IMPOSSIBLE, scores), beam)
         origin = tf.gather(origin, best, batch_dims=1)
         state = tf.nest.map_structure(lambda tensor: tf.gather(tensor, origin, batch_dims=1), state)
+        history = tf.nest.map_structure(lambda tensor: tf.gather(tensor, best, batch_dims=1), history)
         ids = tf.gather(ids, best, batch_dims=1)
         if each_its_own:  # a row past its limit stays as it was there
             goes_on = (search.index < max_length)[:, None]
             alive = tf.where(goes_on, alive, search.log_probabilities)
             ids = tf.where(goes_on[:, None], ids, search.ids)
-        return (Search(search.index + 1, ids, alive, finished, finished_scores, state),)
+        return (Search(search.index + 1, ids, alive, finished, finished_scores, history, state),)
 
     nothing = tf.zeros([batch, beam, longest], tf.int32)
     start = Search(
@@ -166,6 +281,7 @@ def beam_search(
         tf.tile(only_first[None], [batch, 1]),
         nothing,
         tf.fill([batch, beam], IMPOSSIBLE),
+        () if restraint is None else restraint.start(batch, beam),
         state,
     )
     rows = batch if isinstance(batch, int) else None
@@ -175,6 +291,7 @@ def beam_search(
         finished=tf.TensorShape([rows, beam, None]),
         log_probabilities=tf.TensorShape([rows, beam]),
         finished_scores=tf.TensorShape([rows, beam]),
+        history=tf.nest.map_structure(lambda tensor: tf.TensorShape([rows, beam, tensor.shape[-1]]), start.history),
         state=tf.nest.map_structure(lambda tensor: tf.TensorShape([rows, beam, *tensor.shape[2:]]), state),
     )
     (search,) = tf.while_loop(running, advance, (start,), shape_invariants=(shapes,))
@@ -186,6 +303,48 @@ def beam_search(
     _, best = tf.math.top_k(ranking, n_best)
     scores = tf.gather(tf.concat([search.finished_scores, cut], axis=1), best, batch_dims=1)
     return Hypotheses(tf.gather(tf.concat([search.finished, search.ids], axis=1), best, batch_dims=1), scores)
+
+
+def restrained_search(
+    search: Callable[[Restraint], Hypotheses],
+    restraint: Restraint,
+    batch: tf.Tensor | int,
+    max_length: tf.Tensor,
+    n_best: int,
+) -> Hypotheses:
+    """Searches freely, and once more under the restraint where the best sequence does what it may not.
+
+    So the restraint changes nothing where it is not needed, and hardly costs time.
+
+    Args:
+        search: :func:`greedy_search` or :func:`beam_search` of a batch, but for the restraint.
+        restraint: for that batch; whether it holds is decided here.
+        batch, max_length, n_best: as they are in the search.
+    """
+    rows = batch if isinstance(batch, int) else None
+
+    def goes_on(searches: tf.Tensor, broken: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+        return (searches < 2) & tf.reduce_any(broken)
+
+    def again(searches: tf.Tensor, broken: tf.Tensor, ids: tf.Tensor, scores: tf.Tensor) -> Any:
+        found = search(restraint.holding(searches > 0))
+        ids = tf.where(broken[:, None, None], found.ids, ids)
+        scores = tf.where(broken[:, None], found.scores, scores)
+        return searches + 1, restraint.is_broken_by(ids[:, 0]), ids, scores
+
+    nothing = tf.zeros([batch, n_best, _longest(max_length)], tf.int32)
+    _, _, ids, scores = tf.while_loop(
+        goes_on,
+        again,
+        (tf.constant(0), tf.fill([batch], True), nothing, tf.zeros([batch, n_best])),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tf.TensorShape([rows]),
+            tf.TensorShape([rows, n_best, None]),
+            tf.TensorShape([rows, n_best]),
+        ),
+    )
+    return Hypotheses(ids, scores)
 
 
 def _longest(max_length: tf.Tensor) -> tf.Tensor:

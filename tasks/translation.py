@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
+from operator import attrgetter
 from random import Random
 from typing import Any
 
@@ -16,8 +17,9 @@ import tensorflow as tf
 from nlpseq import metrics
 from nlpseq.config import DataConfig, DecodingConfig, Section, TaskConfig, TrainingConfig, setting
 from nlpseq.cores import available_cores
-from nlpseq.data.augmentation import PairAugmentation, augmented_pairs, words_in_common
+from nlpseq.data.augmentation import PairAugmentation, augmented_pairs
 from nlpseq.data.batches import padded_batches
+from nlpseq.data.pair_habits import PairHabits
 from nlpseq.data.samples import phrasebook
 from nlpseq.data.sources import Record
 from nlpseq.errors import UserError
@@ -34,16 +36,13 @@ from nlpseq.tasks.facts import Card, TaskFacts, Teacher
 from nlpseq.tasks.taught_pairs import taught_pairs
 from nlpseq.text.capitals import without_capitals
 from nlpseq.text.languages import language_name
-from nlpseq.text.segmentation import is_one_sentence, rejoined, segments
+from nlpseq.text.segmentation import has_letters, rejoined, segments
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
 from nlpseq.text.vocabulary import Vocabulary
 
 _DECODED_TOKENS = 2048  # source pieces translated in one call, padding included
 _PICTURED = 4  # translations
-_FEW_CAPITALS = 0.01  # part of the sources
-_SOME_COPY = 0.02  # part of the pairs
-_LOOKED_AT = 2000  # targets, to choose a metric
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,25 @@ class TranslationData(DataConfig):
     valid_fraction: float = setting(0.03, "part of the sources that is split off", minimum=0.0001, maximum=0.5)
     unit: str = setting(
         "auto",
-        "what is translated at once: sentence; text, cut only where it is too long; auto: as most training sources are",
-        choices=("auto", "sentence", "text"),
+        "what is translated at once: sentence; line; text, cut only where it is too long; auto: as most sources are",
+        choices=("auto", "sentence", "line", "text"),
+    )
+    together: int = setting(
+        0, "bytes of sentences that are translated together; 0: as pairs of several sentences have them", minimum=0
+    )
+    figures: str = setting(
+        "auto",
+        "texts without letters, such as figures and emoji, are copied or translated; auto: as in training",
+        choices=("auto", "copied", "translated"),
     )
     max_length: int = setting(64, "pieces of a side; longer pairs are left out of training", minimum=4)
     unlabelled: str = setting("", "a SPEC of further texts in the source language, which a teacher translates")
     unlabelled_targets: str = setting("", "the same in the target language, for a teacher that translates back")
+
+    @property
+    def learnt_unit(self) -> str:
+        """What is translated at once; text where nobody has looked at the pairs."""
+        return "text" if self.unit == "auto" else self.unit
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,12 @@ class TranslationDecoding(DecodingConfig):
     length_penalty: float = setting(1.0, "0 prefers short translations (Wu et al. 2016)", minimum=0, maximum=5)
     longest_factor: float = setting(2.0, "pieces of a translation for each of the source ...", minimum=0.1, maximum=10)
     longest_extra: int = setting(10, "... and so many more: there decoding gives up", minimum=1, maximum=1000)
+    characters_factor: float = setting(
+        0.0,
+        "characters written at most, for each of the source, and 20 more; 0: 2.5, or what training targets have",
+        minimum=0,
+        maximum=1000,
+    )
 
 
 @dataclass(frozen=True)
@@ -176,32 +194,28 @@ class TranslationTask(Task[Config]):
         if base is not None and set(base.tokenizers) != {"source", "target"}:
             raise UserError("--init-from: a translation model can only start from a translation model")
         sources, targets = TrainingTexts(), TrainingTexts()
-        pairs = sentences = copying = in_capitals = 0
-        some_targets: list[str] = []
+        habits = PairHabits()
         for example in examples:
             sources.add(example.fields[0])
             targets.add(example.fields[1])
-            if pairs < _LOOKED_AT:
-                some_targets.append(example.fields[1])
-            pairs, sentences = pairs + 1, sentences + is_one_sentence(example.fields[0])
-            copying += bool(words_in_common(*example.fields))
-            in_capitals += without_capitals(example.fields[0]) != example.fields[0]
+            habits.add(*example.fields)
         vocabulary = base or self._learnt(sources, targets)
         kind = vocabulary.tokenizers["target"].kind
-        settings: dict[str, Any] = {"tokenizer.kind": kind} if self.config.tokenizer.kind == "auto" else {}
-        by_sentences = kind == SentencePiece.kind and 2 * sentences > pairs
-        if self.config.data.unit == "auto":
-            settings["data.unit"] = "sentence" if by_sentences else "text"
-        if self.config.tokenizer.capitals == "auto":
-            rare = kind == SentencePiece.kind and in_capitals <= _FEW_CAPITALS * pairs
-            settings["tokenizer.capitals"] = "small" if rare else "as they are"
-        if self.config.augmentation.on == "auto":
-            settings["augmentation.on"] = "always" if by_sentences else "never"
-        if self.config.augmentation.added == "auto":
-            settings["augmentation.added"] = "always" if copying >= _SOME_COPY * pairs else "never"
-        if self.config.training.metric == "auto" and some_targets:
-            settings["training.metric"] = metrics.fitting_translation_metric(some_targets)
-        return Prepared(vocabulary, settings, few_examples(pairs))
+        in_pieces = kind == SentencePiece.kind
+        by_sentences = in_pieces and habits.are_sentences
+        fitting = {
+            "tokenizer.kind": kind,
+            "tokenizer.capitals": "small" if in_pieces and habits.lack_capitals else "as they are",
+            "data.unit": "sentence" if by_sentences else "text" if habits.have_lines else "line",
+            "data.together": habits.together if by_sentences else 0,
+            "data.figures": "copied" if habits.copies_figures else "translated",
+            "augmentation.on": "always" if by_sentences else "never",
+            "augmentation.added": "always" if habits.share_words else "never",
+            "decoding.characters_factor": habits.characters_factor,
+            "training.metric": metrics.fitting_translation_metric(habits.targets or [""]),
+        }
+        settings = {key: value for key, value in fitting.items() if attrgetter(key)(self.config) in ("auto", 0)}
+        return Prepared(vocabulary, settings, few_examples(habits.pairs))
 
     def _learnt(self, sources: TrainingTexts, targets: TrainingTexts) -> Vocabulary:
         config = self.config.tokenizer
@@ -324,7 +338,9 @@ class TranslationTask(Task[Config]):
             data.max_length,
             capitals_as_small=self.config.tokenizer.capitals == "small",
             languages=languages if all(languages) else (),
-            unit="sentence" if data.unit == "sentence" else "text",
+            unit=data.learnt_unit,
+            together=data.together,
+            copies_figures=data.figures == "copied",
         )
 
     def questions(self, examples: Iterable[Record]) -> list[Question]:
@@ -336,21 +352,23 @@ class TranslationTask(Task[Config]):
 
     def ask(self, trained: Trained, questions: Sequence[Question], *, quick: bool = False) -> list[Answer]:
         """Translates text by text; of a text in several parts, the score is the mean of theirs."""
-        beam = 1 if quick else self.config.decoding.beam
-        search = trained.graph(("search", beam), lambda: search_function(trained.model, self.config.decoding, beam))
-        tokenizer = trained.vocabulary.tokenizers["source"]
+        data, decoding, vocabulary = self.config.data, self.config.decoding, trained.vocabulary
+        beam = 1 if quick else decoding.beam
+        search = trained.graph(("search", beam), lambda: search_function(trained.model, vocabulary, decoding, beam))
+        tokenizer, decode = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"].decode
 
         def encode(text: str) -> list[int]:
             return tokenizer.encode(self._as_read(text))
 
-        decode = trained.vocabulary.tokenizers["target"].decode
-        by_sentences, limit = self.config.data.unit == "sentence", self.config.data.max_length
-        cut = [
-            segments(question.text, lambda part: len(encode(part)) < limit, sentences=by_sentences)
-            for question in questions
-        ]
-        sources = [np.array([*encode(part.text), EOS], np.int32) for parts in cut for part in parts]
-        batches = padded_batches(sources, _DECODED_TOKENS)
+        def is_copied(text: str) -> bool:
+            return data.figures == "copied" and not has_letters(text)
+
+        def fits(text: str) -> bool:
+            return is_copied(text) or len(encode(text)) < data.max_length
+
+        cut = [segments(asked.text, fits, unit=data.learnt_unit, together=data.together) for asked in questions]
+        read = [part.text for parts in cut for part in parts if not is_copied(part.text)]
+        batches = padded_batches([np.array([*encode(text), EOS], np.int32) for text in read], _DECODED_TOKENS)
         translated: dict[int, tuple[str, float]] = {}
         with ThreadPoolExecutor(available_cores()) as pool:
             found = pool.map(lambda batch: search(tf.constant(batch[1])), batches)
@@ -361,7 +379,7 @@ class TranslationTask(Task[Config]):
         in_order = iter(range(len(translated)))
         answers = []
         for parts in cut:
-            of_parts = [translated[next(in_order)] for _ in parts]
+            of_parts = [("", 0.0) if is_copied(part.text) else translated[next(in_order)] for part in parts]
             text = rejoined(parts, [text for text, _ in of_parts])
             answers.append(Answer(text, {"score": sum(score for _, score in of_parts) / max(len(of_parts), 1)}))
         return answers

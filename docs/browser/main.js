@@ -2,6 +2,7 @@
 // To use it in a page of your own, import `load`, `run` and `translate`.
 
 import {loadAndCompile, loadLiteRt, Tensor} from '@litertjs/core';
+import {hasLetters, rejoined, segments} from './segmentation.js';
 
 const ARRAYS = {uint8: Uint8Array, int32: Int32Array, float32: Float32Array};
 let litert; // the promise of the runtime, loaded once
@@ -48,38 +49,23 @@ export function textOf(buffer) {
 }
 
 /**
- * Translates a text of any length: sentence by sentence, if the model has learnt single sentences, and in parts where it
- * does not fit into the model's buffers.
+ * Translates a text of any length. What is longer than what the model has learnt, or than its buffers, is cut into lines,
+ * sentences or less; the spacing between them stays.
  */
 export async function translate(model, text, signature = 'translate') {
-  if (text.trim() === '') return '';
+  const {unit, together, copies_figures: copiesFigures} = model.metadata ?? {};
   const room = model.signatures[signature].getInputDetails()[0].shape[0];
-  const sentences = model.metadata?.unit === 'sentence' ? segments(text, 'sentence').map(({segment}) => segment) : [];
-  if (sentences.length < 2 && new TextEncoder().encode(text).length <= room) {
-    const {text: translation, left_out} = await run(model, signature, {text});
-    if (left_out[0] === 0) return textOf(translation);
+  const known = new Map();
+  async function fits(part) {
+    if (copiesFigures && !hasLetters(part)) known.set(part, part);
+    if (!known.has(part) && new TextEncoder().encode(part).length <= room) {
+      const {text: translation, left_out} = await run(model, signature, {text: part});
+      if (left_out[0] === 0) known.set(part, textOf(translation));
+    }
+    return known.has(part);
   }
-  const parts = sentences.length < 2 ? halves(text) : sentences;
-  if (parts === null) return text; // one character that the model cannot read
-  const translations = [];
-  for (const part of parts) translations.push(await translate(model, part, signature));
-  return translations.filter(Boolean).join(' ');
-}
-
-/** A text's sentences, words or characters. */
-function segments(text, granularity) {
-  return [...new Intl.Segmenter(undefined, {granularity}).segment(text.trim())];
-}
-
-/** A text cut near its middle: after a sentence, else at a word, else between characters; null if it is just one. */
-function halves(text) {
-  for (const granularity of ['sentence', 'word', 'grapheme']) {
-    const parts = segments(text, granularity);
-    const fromMiddle = ({index}) => Math.abs(2 * index - text.trim().length);
-    const [cut] = parts.slice(1).sort((one, other) => fromMiddle(one) - fromMiddle(other));
-    if (cut) return [text.trim().slice(0, cut.index), text.trim().slice(cut.index)];
-  }
-  return null;
+  const parts = await segments(text, fits, {unit, together});
+  return rejoined(parts, parts.map((part) => known.get(part.text) ?? '')); // of a character that cannot be read: itself
 }
 
 /** What the file says of itself, from its metadata table (docs/exported-files.md); null if it says nothing. */

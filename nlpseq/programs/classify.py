@@ -54,7 +54,7 @@ def classification_program(network: RecurrentClassifier, vocabulary: Vocabulary,
         }
 
     sizes = {"N": size, "S": limit, "C": len(vocabulary.labels)}
-    pieces = tuple(tokenizer.pieces(range(tokenizer.vocabulary_size)))
+    pieces = tokenizer.all_pieces()
     return Program((Signature("classify", classify, sizes),), pieces, labels=vocabulary.labels, **stated)
 
 

@@ -60,7 +60,9 @@ class Program:
         labels: of a classifier, in the order of the probabilities.
         label_names: what the labels are called in the data, where that is something else.
         languages: of source and target.
-        unit: what goes in at once: sentence, or text of any kind.
+        unit: what goes in at once: a sentence, a line, or text of any kind.
+        together: where that is a sentence, bytes of several sentences that go in together.
+        copies_figures: whether a text without any letter is its own translation.
     """
 
     signatures: tuple[Signature, ...]
@@ -70,6 +72,8 @@ class Program:
     label_names: dict[str, str] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
     unit: str = "text"
+    together: int = 0
+    copies_figures: bool = False
 
     def facts(self) -> dict[str, Any]:
         """What the metadata say of it, by their keys."""

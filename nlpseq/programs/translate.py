@@ -6,16 +6,18 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from nlpseq.decoding import Hypotheses, beam_search, greedy_search
+from nlpseq.decoding import Hypotheses, Restraint, beam_search, greedy_search, restrained_search
 from nlpseq.networks.encoder_decoder import EncoderDecoder, Memory
 from nlpseq.programs.program import Program, Signature
 from nlpseq.text.graph import in_graph
 from nlpseq.text.graph.capitals import without_capitals
+from nlpseq.text.piece_facts import characters_of, shortest_loops_of
 from nlpseq.text.tokenizers import BOS, EOS, PAD
 from nlpseq.text.vocabulary import Vocabulary
 
 _BYTES_A_PIECE = 8  # of the source; there are four or so, and whoever calls splits a text that has more
 _WRITTEN_BYTES_A_PIECE = 16  # of the longest source
+_FURTHER_CHARACTERS = 18  # SentencePiece has a space before each text, which counts as well
 
 
 class SearchConfig(Protocol):
@@ -25,6 +27,7 @@ class SearchConfig(Protocol):
         beam: hypotheses kept; 1 is greedy.
         length_penalty: exponent; 0 ranks by plain log-probability.
         longest_factor, longest_extra: pieces of a translation at most, for each piece of the source and in addition.
+        characters_factor: characters of a translation at most, for each of the source and 20 more; 0: no limit.
     """
 
     @property
@@ -35,6 +38,8 @@ class SearchConfig(Protocol):
     def longest_factor(self) -> float: ...
     @property
     def longest_extra(self) -> int: ...
+    @property
+    def characters_factor(self) -> float: ...
 
 
 def translation_program(
@@ -75,7 +80,7 @@ def translation_program(
         most = tf.where(encoded.lengths > 0, longest_target(config, encoded.lengths + 1), 1)
         # A text's translation does not depend on the others in its batch; one text alone has a plain limit.
         limits = most[0] if text.shape[0] == 1 else most
-        found = search(network, memory, states, rows, limits, beam, config.length_penalty, n_best=beam)
+        found = search(network, vocabulary, config, given, memory, states, rows, limits, beam, n_best=beam)
         ids = found.ids * something[:, None, None]
         lengths = tf.reduce_sum(tf.cast(ids != PAD, tf.int32), axis=2)
         best = ids[:, 0]
@@ -104,46 +109,64 @@ def translation_program(
             Signature("translate", lambda text: translate(text, config.beam), {**sizes, "B": config.beam}),
             Signature("translate_greedy", lambda text: translate(text, 1), sizes),
         ),
-        pieces=tuple(source.pieces(range(source.vocabulary_size))),
-        target_pieces=() if shared else tuple(target.pieces(range(target.vocabulary_size))),
+        pieces=source.all_pieces(),
+        target_pieces=() if shared else target.all_pieces(),
         **stated,
     )
 
 
-def search_function(network: EncoderDecoder, config: SearchConfig, beam: int) -> Any:
+def search_function(network: EncoderDecoder, vocabulary: Vocabulary, config: SearchConfig, beam: int) -> Any:
     """A traced function from source ids, int32 [batch, source], to the best :class:`Hypotheses` of each."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
     def best(source: tf.Tensor) -> Hypotheses:
         memory, states = network.encode(source)
         limits = longest_target(config, tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1))
-        return search(network, memory, states, tf.shape(source)[0], limits, beam, config.length_penalty, n_best=1)
+        rows = tf.shape(source)[0]
+        return search(network, vocabulary, config, source, memory, states, rows, limits, beam, n_best=1)
 
     return best
 
 
 def search(
     network: EncoderDecoder,
+    vocabulary: Vocabulary,
+    config: SearchConfig,
+    source: tf.Tensor,
     memory: Memory,
     states: list[tf.Tensor],
     rows: tf.Tensor | int,
     limit: tf.Tensor,
     beam: int,
-    length_penalty: float,
     n_best: int,
 ) -> Hypotheses:
-    """The best targets for what :meth:`EncoderDecoder.encode` returned.
+    """The best targets for what :meth:`EncoderDecoder.encode` returned. None is empty, runs in a loop or on and on.
 
     Args:
+        source: int32 [batch, source], what was encoded.
         limit: int32 [] or [batch], pieces of a target.
     """
+    read, written = (vocabulary.tokenizers[side].all_pieces() for side in ("source", "target"))
+    restraint = Restraint(source, (shortest_loops_of(read), shortest_loops_of(written)))
 
     def step(ids: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         return network.step(memory, ids, states)
 
-    if beam == 1:
-        return greedy_search(step, [state[:, None] for state in states], rows, limit)
-    return beam_search(step, states, rows, limit, beam=beam, length_penalty=length_penalty, n_best=n_best)
+    def best(restraint: Restraint) -> Hypotheses:
+        if beam == 1:
+            return greedy_search(step, [state[:, None] for state in states], rows, limit, restraint)
+        penalty = config.length_penalty
+        return beam_search(
+            step, states, rows, limit, beam=beam, length_penalty=penalty, n_best=n_best, restraint=restraint
+        )
+
+    found = restrained_search(best, restraint, rows, limit, n_best if beam > 1 else 1)
+    if not config.characters_factor:
+        return found
+    given = tf.reduce_sum(tf.cast(tf.gather(characters_of(read, written=False), source), tf.float32), axis=1)
+    so_far = tf.cumsum(tf.cast(tf.gather(characters_of(written, written=True), found.ids), tf.int32), axis=2)
+    most = tf.cast(given * config.characters_factor, tf.int32) + _FURTHER_CHARACTERS
+    return found._replace(ids=tf.where(so_far <= most[:, None, None], found.ids, PAD))
 
 
 def previous_pieces(target: tf.Tensor) -> tf.Tensor:

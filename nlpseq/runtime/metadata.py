@@ -30,7 +30,9 @@ class Metadata:
         name, created, nlpseq: the model's name, the day it was exported, and the version that did it.
         licence, data: what the model was trained on, and under which terms it may be passed on.
         languages: source and target of a translation model.
-        unit: what a translation model has learnt to translate at once: sentence, or text of any kind.
+        unit: what a translation model has learnt to translate at once: sentence, line, or text of any kind.
+        together: where that is a sentence, bytes of several sentences that it translates together.
+        copies_figures: whether a text without any letter is its own translation.
         labels: of a classifier, in the order of the probabilities.
         label_names: what the labels are called in the data, such as {"0": "negative"}, where it is something else.
         quantization: none, float16 or int8.
@@ -49,6 +51,8 @@ class Metadata:
     data: Any = ""
     languages: tuple[str, ...] = ()
     unit: str = "text"
+    together: int = 0
+    copies_figures: bool = False
     labels: tuple[str, ...] = ()
     label_names: dict[str, str] = field(default_factory=dict)
     quantization: str = ""
@@ -120,8 +124,15 @@ def _facts(content: bytes | mmap.mmap, file: str) -> tuple[slice, dict[str, Any]
 
 def _metadata(facts: dict[str, Any], file: str) -> Metadata:
     """The facts that this version knows, each of its type."""
-    types = {"task": str, "signatures": dict, "labels": list, "label_names": dict, "languages": list, "unit": str}
-    types |= {"pieces": list, "target_pieces": list, "golden": list, "name": str}
+    types: dict[str, type] = {"task": str, "name": str, "signatures": dict, "labels": list, "label_names": dict}
+    types |= {
+        "together": int,
+        "copies_figures": bool,
+        "pieces": list,
+        "target_pieces": list,
+        "golden": list,
+        "name": str,
+    }
     known = {attribute.name for attribute in fields(Metadata)}
     if wrong := [key for key, kind in types.items() if not isinstance(facts.get(key, kind()), kind)]:
         raise UserError(f"{file}: damaged: its {wrong[0]} is not understood: export the model again")

@@ -7,7 +7,7 @@ from nlpseq.runtime.backend import Backend, decoded, encoded, is_blank
 from nlpseq.runtime.predictor import Predictor, named, without_padding
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.results import Translation, joined
-from nlpseq.text.segmentation import rejoined, segments
+from nlpseq.text.segmentation import has_letters, rejoined, segments
 
 _GREEDY = "translate_greedy"
 _UNUSED = -1e8  # a place of the n best that is not used has the score -1e9
@@ -31,9 +31,9 @@ class Translator(Predictor):
     def translate(self, text: str, *, greedy: bool = False) -> Translation:
         """The best translation.
 
-        A text is cut into sentences, if the model has learnt sentences or if it is too long for one call, and those
-        too long into runs of words, which are translated one by one; the spacing between them stays. A blank text
-        gives an empty translation.
+        A text that is longer than what the model has learnt is cut into lines and sentences, and those too long into
+        runs of words, which are translated one by one; the spacing between them stays. A blank text gives an empty
+        translation. A part that the model makes nothing of stays as it is.
 
         Args:
             text: of any length.
@@ -65,16 +65,19 @@ class Translator(Predictor):
         if is_blank(text):
             return [Translation("", 0.0, (), (), (), text)]
         known: dict[str, list[Translation]] = {}
+        metadata = self.backend.metadata
 
         def fits(part: str) -> bool:
             """Whether a part is read whole; if so, it has been translated as well."""
-            if len(encoded(part)) <= self.backend.size(signature, "N"):
+            if metadata.copies_figures and not has_letters(part):
+                known[part] = [Translation(part, 0.0, (), (), (), part)] * n_best
+            elif part not in known and len(encoded(part)) <= self.backend.size(signature, "N"):
                 found, left_out = self._call(signature, part, n_best)
                 if not left_out:
                     known[part] = found
             return part in known
 
-        parts = segments(text, fits, sentences=self.backend.metadata.unit == "sentence")
+        parts = segments(text, fits, unit=metadata.unit, together=metadata.together)
         # A single character that does not fit can only be cut.
         of_parts = [known.get(part.text) or self._call(signature, part.text, n_best)[0] for part in parts]
         count = min(map(len, of_parts))

@@ -63,6 +63,10 @@ class Tokenizer(abc.ABC):
         ids = range(self.vocabulary_size)
         return self.vocabulary_size == other.vocabulary_size and self.pieces(ids) == other.pieces(ids)
 
+    def all_pieces(self) -> tuple[str, ...]:
+        """Returns the piece of each id."""
+        return tuple(self.pieces(range(self.vocabulary_size)))
+
     def digest(self) -> str:
         """Returns a name for this content: two tokenisers of one digest are equal."""
         return hashlib.blake2b(self.to_bytes(), digest_size=16).hexdigest()

@@ -84,6 +84,20 @@ def test_they_answer_alike(both: Both) -> None:
             np.testing.assert_allclose(*values, atol=1e-4)
 
 
+def test_translations_do_not_run_away(made: Callable[[str, int], Both]) -> None:
+    """Untrained models would repeat one piece to the end."""
+    for text in ("x", "two dogs", "1 2 3", "🙂", "a great film with a boring play", "b" * 40):
+        for place in range(len(VARIANTS["translation"])):
+            both = made("translation", place)
+            found = both.file.translate(text)
+            assert found.text.strip()
+            parts = [found.pieces[begin : begin + 4] for begin in range(len(found.pieces) - 11)]
+            repeats = text == "b" * 40  # so a translation may
+            assert repeats or not any(part * 3 == found.pieces[begin : begin + 12] for begin, part in enumerate(parts))
+            if factor := both.trained.task.config.decoding.characters_factor:
+                assert len(found.text) <= factor * len(text) + 20
+
+
 def test_what_the_file_tells_besides_is_the_networks(both: Both) -> None:
     """Pieces, attention, relevance and greedy text, step by step in Keras."""
     {"translation": _attention, "sentiment": _relevance, "char-lm": _greedy_text}[both.task](both)

@@ -23,6 +23,7 @@ VARIANTS = {
             "model.bidirectional=false", "model.tie_embeddings=false", "tokenizer.shared=false",
             "tokenizer.kind=characters",
             "model.layer_norm=true", "decoding.beam=3", "decoding.length_penalty=0.5", "decoding.longest_factor=1.5",
+            "decoding.characters_factor=0.5",
         ),
     ],
     "sentiment": [

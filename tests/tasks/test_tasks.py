@@ -338,8 +338,8 @@ def test_a_source_is_asked_once_with_all_its_translations(tmp_path: Path) -> Non
 
 
 def test_a_model_of_sentences_is_given_sentences(tmp_path: Path) -> None:
-    model = trained(tmp_path, "translation", "data.unit=sentence", seed=2)
-    texts = ["one cat.  two dogs!", "one cat.", "two dogs!"]
+    model = trained(tmp_path, "translation", "data.unit=sentence", "data.together=1", seed=2)
+    texts = ["one cat.  Two dogs!", "one cat.", "Two dogs!"]
     together, *apart = (answer.text for answer in model.task.ask(model, [Question(text) for text in texts]))
     assert together == f"{apart[0]}  {apart[1]}".strip()
 
@@ -352,9 +352,15 @@ def test_quick_answers_are_greedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {key for key in model._graphs if key[0] == "search"} == {("search", 1), ("search", 3)}
 
 
-@pytest.mark.parametrize(("texts", "unit"), [(["One.", "Two!", "A. B."], "sentence"), (["A. B.", "C. D."], "text")])
+OTHERS_CHOSEN = ("data.together=9", "data.figures=translated", "decoding.characters_factor=3")
+
+
+@pytest.mark.parametrize(
+    ("texts", "unit"),
+    [(["One.", "Two!", "Ah. Bo."], "sentence"), (["Ah. Bo.", "No! Do."], "line"), (["Ah. Bo.", "No!\nDo."], "text")],
+)
 def test_what_is_translated_at_once_is_learnt_from_the_data(tmp_path: Path, texts: list[str], unit: str) -> None:
-    task, vocabulary = tiny_task(tmp_path, "translation", "data.unit=text")
+    task, vocabulary = tiny_task(tmp_path, "translation", "data.unit=text", *OTHERS_CHOSEN)
     records = [Record((text, "x"), "pairs.tsv", line) for line, text in enumerate(texts, start=1)]
     assert task.prepare(records, vocabulary).settings == {}  # what was asked for stays
     left_open = task.with_settings({"data.unit": "auto"})

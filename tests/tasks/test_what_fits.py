@@ -43,9 +43,17 @@ def test_texts_without_words_are_read_by_characters(tmp_path: Path) -> None:
 def test_words_into_words_are_read_by_characters(tmp_path: Path, shared: str) -> None:
     rows = [(f"{code[:6]}. V;PST", f"{code[:5]}te\u0301") for code in CODES]
     task, found = prepared(tmp_path, "translation", rows, *AUTO, f"tokenizer.shared={shared}")
-    expected = {"tokenizer.kind": "characters", "data.unit": "text", "training.metric": "chrf"}
-    as_they_are = {"tokenizer.capitals": "as they are", "augmentation.on": "never", "augmentation.added": "never"}
-    assert found.settings == expected | as_they_are
+    assert found.settings == {
+        "tokenizer.kind": "characters",
+        "tokenizer.capitals": "as they are",
+        "data.unit": "line",
+        "data.together": 0,
+        "data.figures": "copied",
+        "augmentation.on": "never",
+        "augmentation.added": "never",
+        "decoding.characters_factor": 2.5,
+        "training.metric": "chrf",
+    }
     source, target = found.vocabulary.tokenizers["source"], found.vocabulary.tokenizers["target"]
     assert isinstance(source, Characters)
     assert source.has_pieces_of(target) == (shared == "true")

@@ -55,7 +55,7 @@ def write_data(folder: Path, task: str) -> Path:
         path = folder / "text.txt"
         path.write_text(TEXT, encoding="utf-8")
     else:
-        path = folder / "table.tsv"
+        path = folder / f"{task}.tsv"  # a test may write two
         rows = PAIRS if task == "translation" else LABELLED
         header = "source\ttarget\n" if task == "translation" else "text\tlabel\n"
         path.write_text(header + "".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")

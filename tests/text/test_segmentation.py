@@ -1,12 +1,24 @@
 """Cutting long text: nothing is lost, and each part fits."""
 
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nlpseq.text.segmentation import Segment, is_one_sentence, rejoined, segments
+from nlpseq.text import segmentation
+from nlpseq.text.segmentation import Segment, has_letters, is_one_sentence, rejoined, segments
+
+FILE = Path(__file__).parent / "sentences.json"
+CASES = json.loads(FILE.read_text(encoding="utf-8"))
 
 # Text as it comes: words, sentence ends, quotes, line breaks, odd spaces, and long words without any.
 TEXT = st.one_of(
@@ -73,11 +85,73 @@ def test_sentences_come_before_words() -> None:
 def test_sentences_may_be_wanted_even_where_all_fits() -> None:
     text = "One here.  Two there!\nThree?"
     assert [part.text for part in segments(text, lambda part: True)] == [text]
-    parts = segments(text, lambda part: True, sentences=True)
+    parts = segments(text, lambda part: True, unit="sentence")
     assert parts == [("One here.", "  "), ("Two there!", "\n"), ("Three?", "")]
-    assert [part.text for part in segments("One. Two words", lambda part: len(part) < 7, sentences=True)] == [
+    assert [part.text for part in segments("One. Two words", lambda part: len(part) < 7, unit="sentence")] == [
         "One.", "Two", "words",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["text"])
+def test_texts_are_cut_where_people_would(case: dict[str, Any]) -> None:
+    most = case.get("bytes", 10_000)
+    unit, together = case.get("unit", "sentence"), case.get("together", 0)
+    parts = segments(case["text"], lambda part: len(part.encode()) <= most, unit=unit, together=together)
+    assert [list(part) for part in parts] == case["parts"]
+
+
+def in_javascript(cases: list[dict[str, Any]]) -> list[list[list[str]]]:
+    """What the page in the browser cuts texts into."""
+    if not (node := shutil.which("node")):
+        pytest.skip("needs node")
+    script = FILE.with_suffix(".mjs")
+    done = subprocess.run([node, script], input=json.dumps(cases), capture_output=True, encoding="utf-8", timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_page_in_the_browser_cuts_texts_alike() -> None:
+    assert in_javascript(CASES) == [case["parts"] for case in CASES]
+
+
+def test_the_page_in_the_browser_follows_the_same_rules() -> None:
+    random = Random(1)
+    words = [*segmentation._ABBREVIATIONS, *segmentation._BEFORE_NUMBERS, *segmentation._AFTER_ORDINALS]
+    words += [
+        *segmentation._BEFORE_ORDINALS,
+        *segmentation._words("I A b. 3 19 1990 ex par p. U.S p.m MM Hauptstr the Then"),
+    ]
+    marks = [
+        ". ",
+        ". ",
+        ". ",
+        "! ",
+        "? ",
+        "… ",
+        " ",
+        " ",
+        '." ',
+        ".» ",
+        " » ",
+        "。",
+        "。」",
+        "！“",
+        "؟ ",
+        "।",
+        ".\n",
+        "  ",
+    ]
+    words, cases = sorted(words), list[dict[str, Any]]()
+    for word in 4 * words:
+        several = [*random.choices(words, k=2), word, *random.choices(words, k=3)]
+        several = [random.choice([str, str.capitalize])(each) for each in several]
+        text = "".join(each + random.choice(marks) for each in several)
+        chosen = {"unit": random.choice(["sentence", "line", "text"]), "together": random.choice([0, 30])}
+        cases.append({"text": text, "bytes": random.choice([12, 40]), **chosen})
+    for case, parts in zip(cases, in_javascript(cases), strict=True):
+        options = {"unit": case["unit"], "together": case["together"]}
+        own = segments(case["text"], lambda part, most=case["bytes"]: len(part.encode()) <= most, **options)
+        assert [list(part) for part in own] == parts, case
 
 
 def test_a_sentence_end_may_stand_within_quotes() -> None:
@@ -152,6 +226,13 @@ def test_sentences_get_a_space_where_the_other_language_wants_one() -> None:
     assert rejoined(parts, ["It rains.", "Really?", "Really!"]) == "It rains. Really? Really!"
 
 
-def test_a_part_that_nothing_was_made_of_leaves_no_space_at_the_ends() -> None:
+def test_a_part_that_nothing_was_made_of_stays() -> None:
     parts = segments("One. Two. Three.", at_most(6))
-    assert rejoined(parts, ["", "zwei", ""]) == "zwei"
+    assert rejoined(parts, ["", "zwei", " "]) == "One. zwei Three."
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"), [("a", True), ("12 好", True), ("7,5 %", False), ("🙂 …", False), ("", False)]
+)
+def test_figures_marks_and_emoji_are_no_letters(text: str, letters: bool) -> None:
+    assert has_letters(text) == letters

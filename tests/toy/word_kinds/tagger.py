@@ -40,7 +40,7 @@ class Tagger(Predictor):
         words: list[str] = []
         tags: list[str] = []
         confidence = 0.0
-        for part in segments(spaced(text), lambda part: len(encoded(part)) <= size, sentences=False):
+        for part in segments(spaced(text), lambda part: len(encoded(part)) <= size):
             outputs = self.backend.call("tag", encoded(part.text))
             for word, place in word_places(part.text):
                 words.append(word)
