@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
 from random import Random
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from nlpseq import metrics
 from nlpseq.config import DataConfig, DecodingConfig, Section, TaskConfig, TrainingConfig, setting
-from nlpseq.cores import available_cores
 from nlpseq.data.augmentation import PairAugmentation, augmented_pairs
-from nlpseq.data.batches import padded_batches
 from nlpseq.data.pair_habits import PairHabits
 from nlpseq.data.samples import phrasebook
 from nlpseq.data.sources import Record
@@ -32,16 +28,15 @@ from nlpseq.runtime.predictor import Predictor
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.translator import Translator
 from nlpseq.tasks.base import Loss, Prepared, Sequences, Task, Trained, few_examples
+from nlpseq.tasks.batch_translation import translated
 from nlpseq.tasks.facts import Card, TaskFacts, Teacher
 from nlpseq.tasks.taught_pairs import taught_pairs
 from nlpseq.text.capitals import without_capitals
 from nlpseq.text.languages import language_name
-from nlpseq.text.segmentation import has_letters, rejoined, segments
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
 from nlpseq.text.vocabulary import Vocabulary
 
-_DECODED_TOKENS = 2048  # source pieces translated in one call, padding included
 _PICTURED = 4  # translations
 
 
@@ -355,38 +350,11 @@ class TranslationTask(Task[Config]):
         return [Question(source, tuple(targets)) for source, targets in references.items()]
 
     def ask(self, trained: Trained, questions: Sequence[Question], *, quick: bool = False) -> list[Answer]:
-        """Translates text by text; of a text in several parts, the score is the mean of theirs."""
-        data, decoding, vocabulary = self.config.data, self.config.decoding, trained.vocabulary
+        decoding, vocabulary = self.config.decoding, trained.vocabulary
         beam = 1 if quick else decoding.beam
         search = trained.graph(("search", beam), lambda: search_function(trained.model, vocabulary, decoding, beam))
-        tokenizer, decode = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"].decode
-
-        def encode(text: str) -> list[int]:
-            return tokenizer.encode(self._as_read(text))
-
-        def is_copied(text: str) -> bool:
-            return data.figures == "copied" and not has_letters(text)
-
-        def fits(text: str) -> bool:
-            return is_copied(text) or len(encode(text)) < data.max_length
-
-        cut = [segments(asked.text, fits, unit=data.learnt_unit, together=data.together) for asked in questions]
-        read = [part.text for parts in cut for part in parts if not is_copied(part.text)]
-        batches = padded_batches([np.array([*encode(text), EOS], np.int32) for text in read], _DECODED_TOKENS)
-        translated: dict[int, tuple[str, float]] = {}
-        with ThreadPoolExecutor(available_cores()) as pool:
-            found = pool.map(lambda batch: search(tf.constant(batch[1])), batches)
-            for (positions, _), hypotheses in zip(batches, found, strict=True):
-                rows, scores = hypotheses.ids[:, 0].numpy(), hypotheses.scores[:, 0].numpy().tolist()
-                for position, ids, score in zip(positions, rows, scores, strict=True):
-                    translated[position] = decode(ids[ids != PAD].tolist()), score
-        in_order = iter(range(len(translated)))
-        answers = []
-        for parts in cut:
-            of_parts = [("", 0.0) if is_copied(part.text) else translated[next(in_order)] for part in parts]
-            text = rejoined(parts, [text for text, _ in of_parts])
-            answers.append(Answer(text, {"score": sum(score for _, score in of_parts) / max(len(of_parts), 1)}))
-        return answers
+        texts = [question.text for question in questions]
+        return translated(texts, self.config.data, vocabulary, self._as_read, search)
 
     def score(
         self, answers: Sequence[Answer], questions: Sequence[Question], *, complete: bool = True
