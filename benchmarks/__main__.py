@@ -53,6 +53,16 @@ class Listed(click.ParamType):
         return int(text)
 
 
+class Names(click.ParamType):
+    """Names with commas between them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        parts = value if isinstance(value, tuple) else value.split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
+
 def race_options(command: Command) -> Command:
     """What all side-by-side runs share."""
     for option in (
@@ -282,6 +292,48 @@ def throughput(name: str, texts: Path | None, lines: int, jobs: Sequence[int], r
             return throughput.run(throughput.command(model.task, str(model.path), file, count), lines)
 
         print(f"## {model.name}, {lines:,} lines\n\n{throughput.table(throughput.measure(jobs, rounds, once), lines)}")
+
+
+@main.command("ablation")
+@click.option("--config", type=TEXTS, required=True, help="The recipe; data is found from where the command runs.")
+@click.option("--variants", type=TEXTS, required=True, help="Lines such as 'weight drop: model.weight_drop=0.3'.")
+@click.option("--seeds", type=Listed(), default="1,2,3", help="Of each variant.")
+@click.option(
+    "--only", type=Names(), default="", help="Names of variants, with commas between them.", show_default="all"
+)
+@click.option("--set", "common", multiple=True, metavar="KEY=VALUE", help="A setting of all variants.")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where the runs stay.")
+@click.option("--metrics", type=Names(), default="bleu,chrf", help="Columns of the table.")
+@click.option("--part", type=click.Choice(["valid", "test"]), default="valid", help="What is measured.")
+@click.option("--dry", is_flag=True, help="Train nothing: show what is there.")
+def ablation(
+    config: Path,
+    variants: Path,
+    seeds: Sequence[int],
+    only: Sequence[str],
+    common: Sequence[str],
+    folder: Path,
+    metrics: Sequence[str],
+    part: str,
+    dry: bool,
+) -> None:
+    """What each setting is worth: a recipe with variants and seeds. Runs that were stopped go on."""
+    from benchmarks import ablation
+    from nlpseq import config as configuration
+
+    try:
+        found = ablation.variants(variants.read_text(encoding="utf-8").splitlines())
+    except ValueError as error:
+        raise click.UsageError(f"--variants {variants}: {error}") from None
+    if unknown := set(only) - {variant.name for variant in found}:
+        raise click.UsageError(f"--only: {', '.join(sorted(unknown))}: not in {variants}")
+    chosen = [variant for variant in found if not only or variant.name in only]
+    task = configuration.named_task(config)
+    if task is None:
+        raise click.UsageError(f"--config {config}: it names no task")
+    if not dry:
+        ablation.run(task, config, chosen, seeds, folder, common)
+    print(ablation.table(ablation.results(chosen, seeds, folder), metrics, part))
 
 
 def side_by_side(

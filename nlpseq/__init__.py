@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from nlpseq.version import __version__
 
-__all__ = ["__version__", "load", "preview", "train"]
+__all__ = ["__version__", "heatmap", "load", "preview", "train"]
 
 
 def load(model: str) -> Any:
@@ -25,6 +26,24 @@ def load(model: str) -> Any:
     from nlpseq.pipeline import loading
 
     return loading.load(model_folder.find(model))
+
+
+def heatmap(translation: Any, file: str | Path) -> None:
+    """Draws which words of a text (across) each word of its translation (down) looked at.
+
+    Args:
+        translation: what ``translate`` of a model returned. Each of its sentences has a map of its own, up to 12.
+        file: a PNG file, which appears when it is whole.
+
+    Raises:
+        nlpseq.errors.MissingExtraError: matplotlib is not installed.
+        nlpseq.errors.UserError: the file's name does not end in .png.
+    """
+    from nlpseq.atomic_files import write_bytes
+    from nlpseq.report import figures, pictures
+
+    figures.check_name(file)
+    write_bytes(Path(file), pictures.heatmap(translation))
 
 
 def preview(task: str, data: Any = "sample", *, columns: str = "", settings: dict[str, Any] | None = None) -> Any:

@@ -1,7 +1,7 @@
 """Greedy search and beam search, as TensorFlow graphs over any model that predicts one step at a time.
 
-The model is given as a ``step`` function. It takes the ids of the last tokens and a state, and returns logits and the
-next state. A state is any structure of tensors whose first axes are those of the ids.
+The model is given as a ``step`` function. It takes the ids of the last tokens and a state, and returns probabilities
+and the next state. A state is any structure of tensors whose first axes are those of the ids.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from nlpseq.text.tokenizers import BOS, EOS, PAD, UNKNOWN
 State = Any
 Step = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
 
+_TINY = 1e-37  # a probability whose logarithm is still a number
 IMPOSSIBLE = -1e9  # a log-probability below all real ones; -inf would turn into NaN when multiplied by 0
 _TRIED = 4  # tokens in greedy search: the end at first, and some that complete a loop, are impossible
 
@@ -131,7 +132,7 @@ def greedy_search(
     """Takes the most probable token at every step.
 
     Args:
-        step: from ids int32 [batch, 1] and a state to logits [batch, 1, vocabulary] and the next state.
+        step: from ids int32 [batch, 1] and a state to probabilities [batch, 1, vocabulary] and the next state.
         state: before the first token.
         batch: the number of rows; an int where it is known, as TensorFlow Lite needs it, else an int32 scalar.
         max_length: int32 scalar, or [batch] with a limit for each row. Longer sequences are cut there.
@@ -147,9 +148,8 @@ def greedy_search(
     def advance(
         index: tf.Tensor, last: tf.Tensor, done: tf.Tensor, score: tf.Tensor, tokens: Any, history: Any, state: State
     ) -> Any:
-        logits, state = step(tf.expand_dims(last, 1), state)
-        logits = tf.cast(tf.squeeze(logits, 1), tf.float32)
-        possible = logits + impossible_tokens(logits.shape[-1])
+        probabilities, state = step(tf.expand_dims(last, 1), state)
+        possible = tf.squeeze(probabilities, 1) * possible_tokens(probabilities.shape[-1])
         if restraint is None:
             best = tf.argmax(possible, axis=-1, output_type=tf.int32)
             largest = tf.reduce_max(possible, axis=-1, keepdims=True)
@@ -160,8 +160,7 @@ def greedy_search(
             largest, place = tf.math.top_k(values, 1)
             best = tf.squeeze(tf.gather(several, place, batch_dims=1), 1)
             history = tf.gather(histories, place, batch_dims=1)
-        log_probability = tf.squeeze(largest - _log_normalizer(logits), 1)
-        score += tf.where(done, 0.0, log_probability)
+        score += tf.where(done, 0.0, tf.squeeze(tf.math.log(tf.maximum(largest, _TINY)), 1))
         best = tf.where(done, PAD, best)
         done |= best == EOS
         if max_length.shape.rank == 1:
@@ -198,7 +197,7 @@ def beam_search(
     is cut at ``max_length`` comes after every finished one.
 
     Args:
-        step: from ids int32 [batch, beam] and a state to logits [batch, beam, vocabulary] and the next state.
+        step: from ids int32 [batch, beam] and a state to probabilities [batch, beam, vocabulary] and the next state.
         state: before the first token; every tensor is [batch, ...] and is repeated for each beam here.
         batch: the number of rows; an int where it is known, as TensorFlow Lite needs it, else an int32 scalar.
         max_length: int32 scalar, or [batch] with a limit for each row; in tokens, and EOS counts.
@@ -236,12 +235,16 @@ def beam_search(
             lambda: tf.gather(search.ids, tf.maximum(search.index - 1, 0), axis=2),
             lambda: tf.fill([batch, beam], BOS),
         )
-        logits, state = step(last, search.state)
-        vocabulary = logits.shape[-1]
-        candidates = tf.expand_dims(search.log_probabilities, 2) + _log_probabilities(logits)
+        probabilities, state = step(last, search.state)
+        vocabulary = probabilities.shape[-1]
+        # The best beginning has 1: TensorFlow Lite takes logarithms number by number, so only the best ones get them.
+        relative = tf.exp(search.log_probabilities - search.log_probabilities[:, :1])
+        candidates = probabilities * possible_tokens(vocabulary) * relative[:, :, None]
         # At most beam of these candidates are ends, and hardly more than beam complete a loop: so beam of them go on.
         tried = 2 * beam if restraint is None else 3 * beam
-        scores, flat = tf.math.top_k(tf.reshape(candidates, [batch, beam * vocabulary]), min(tried, beam * vocabulary))
+        values, flat = tf.math.top_k(tf.reshape(candidates, [batch, beam * vocabulary]), min(tried, beam * vocabulary))
+        logarithms = tf.math.log(tf.maximum(values, _TINY)) + search.log_probabilities[:, :1]
+        scores = tf.where(values > 0, logarithms, IMPOSSIBLE)
         origin, token = flat // vocabulary, flat % vocabulary
         history = search.history
         if restraint is not None:
@@ -329,24 +332,8 @@ def _longest(max_length: tf.Tensor) -> tf.Tensor:
     return tf.reduce_max(max_length) if max_length.shape.rank == 1 else max_length
 
 
-def _log_probabilities(logits: tf.Tensor) -> tf.Tensor:
-    """Returns the log-softmax in float32; the reserved tokens but EOS are impossible."""
-    logits = tf.cast(logits, tf.float32)
-    return logits - _log_normalizer(logits) + impossible_tokens(logits.shape[-1])
-
-
-def _log_normalizer(logits: tf.Tensor) -> tf.Tensor:
-    """Returns log(sum(exp(logits))) over the last axis, which stays with size 1.
-
-    It is computed from the softmax, whose largest value is exp(largest logit) / sum, because TensorFlow Lite computes a
-    softmax with vector instructions, but a log-softmax number by number.
-    """
-    largest = tf.reduce_max(logits, axis=-1, keepdims=True)
-    return largest - tf.math.log(tf.reduce_max(tf.nn.softmax(logits), axis=-1, keepdims=True))
-
-
-def impossible_tokens(vocabulary: int) -> np.ndarray:
-    """Returns float32 [vocabulary] to add to logits, so that padding, unknown and BOS are impossible."""
-    penalty = np.zeros(vocabulary, np.float32)
-    penalty[[PAD, UNKNOWN, BOS]] = IMPOSSIBLE
-    return penalty
+def possible_tokens(vocabulary: int) -> np.ndarray:
+    """Returns float32 [vocabulary], 1 for each token that may follow: not for padding, unknown and BOS."""
+    possible = np.ones(vocabulary, np.float32)
+    possible[[PAD, UNKNOWN, BOS]] = 0
+    return possible

@@ -204,6 +204,7 @@ class TranslationTask(Task[Config]):
             "data.unit": "sentence" if by_sentences else "text" if habits.have_lines else "line",
             "data.together": habits.together if by_sentences else 0,
             "data.figures": "copied" if habits.copies_figures else "translated",
+            "model.copying": "always",
             "augmentation.on": "always" if by_sentences else "never",
             "augmentation.added": "always" if habits.share_words else "never",
             "decoding.characters_factor": habits.characters_factor,
@@ -294,12 +295,14 @@ class TranslationTask(Task[Config]):
 
     def network(self, vocabulary: Vocabulary) -> EncoderDecoder:
         source, target = vocabulary.tokenizers["source"], vocabulary.tokenizers["target"]
+        # A vocabulary that was taken over may be shared or not, whatever the configuration asks of a new one.
+        shared = source.has_pieces_of(target)
         model = EncoderDecoder(
             self.config.model,
             source_vocabulary=source.vocabulary_size,
             target_vocabulary=target.vocabulary_size,
-            # A vocabulary that was taken over may be shared or not, whatever the configuration asks of a new one.
-            shared_vocabulary=source.has_pieces_of(target),
+            shared_vocabulary=shared,
+            copied_as=() if shared else source.ids_in(target),
         )
         model.build()
         return model
@@ -312,7 +315,7 @@ class TranslationTask(Task[Config]):
         self, network: EncoderDecoder, sequences: Sequences, state: Any, *, training: bool = True
     ) -> tuple[dict[str, Loss], Any]:
         source, target = sequences
-        readout, _ = network.read_out(source, previous_pieces(target), training=training)
+        readout, weights, memory = network.read_out(source, previous_pieces(target), training=training)
         real = tf.where(target != PAD)  # logits of padding would cost as much as those of words
         targets = tf.gather_nd(target, real)
         losses = output_cross_entropy(
@@ -320,6 +323,7 @@ class TranslationTask(Task[Config]):
             *network.output_weights(readout.dtype),
             targets,
             self.config.training.label_smoothing,
+            network.copied(readout, weights, memory, target, real),
         )
         return {"cross_entropy": Loss(tf.reduce_sum(losses), tf.cast(tf.size(targets), tf.float32))}, state
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import nlpseq as nlpseq_module
 from nlpseq.cli import main
 from tests.runtime import toys
 from tests.test_model_folder import write_model
@@ -68,7 +69,26 @@ def test_translate(home: Path) -> None:
         "source_pieces": ["A", "</s>"],
         "alignment": [[1.0, 0.0], [0.0, 1.0]],
         "source": "A",
+        "confidence": None,
+        "missing_terms": [],
     }
+
+
+def test_a_picture_for_each_text(home: Path, tmp_path: Path) -> None:
+    result = nlpseq("translate", "--heatmap", tmp_path / "map.png", "A cat", "\u0379", input=None)
+    assert (result.exit_code, result.stdout) == (0, "A CAT\n\u0379\n")
+    assert result.stderr.startswith(f"{tmp_path / 'map-2.png'}: no font here has \u0379: install one")
+    nlpseq("translate", "--heatmap", tmp_path / "cat.png", "A cat")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat.png", "map-2.png", "map.png"]
+    assert (tmp_path / "map.png").read_bytes() == (tmp_path / "cat.png").read_bytes()
+    nlpseq_module.heatmap(nlpseq_module.load("en-fr").translate("A cat"), tmp_path / "python.png")
+    assert (tmp_path / "python.png").read_bytes() == (tmp_path / "cat.png").read_bytes()
+
+
+def test_a_picture_of_another_kind_is_refused(home: Path, tmp_path: Path) -> None:
+    result = nlpseq("translate", "--heatmap", tmp_path / "map.svg", "A cat")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "give a name that ends in .png" in result.stderr
 
 
 def test_classify(home: Path) -> None:

@@ -59,6 +59,12 @@ def _line_options(what: str) -> Callable[[Any], Any]:
 @click.option("--to", "target", metavar="LANG")
 @click.option("--beam", type=click.IntRange(1, 64), help="Hypotheses kept; 1 is greedy.  [default: the model's own]")
 @click.option("--n-best", type=click.IntRange(1, 64), default=1, show_default=True, help="Translations per text.")
+@click.option(
+    "--heatmap",
+    type=_path,
+    metavar="FILE.png",
+    help="Draw what each word looked at; of the second text into FILE-2.png, and so on.",
+)
 def translate(
     texts: tuple[str, ...],
     model: str | None,
@@ -70,11 +76,14 @@ def translate(
     target: str | None,
     beam: int | None,
     n_best: int,
+    heatmap: Path | None,
 ) -> None:
     """Translate texts, or the lines of a file or of standard input."""
     if (source is None) != (target is None):
         raise UserError("--from and --to go together, such as --from en --to fr")
     languages = (source, target) if source and target else None
+    if heatmap is not None:
+        _check_heatmap(heatmap)
     with lines_of(texts, input_file) as lines, line_writer(output) as write:
         translator, greedy = _translator(_find(model, "translate", languages), beam)
         if n_best > (width := 1 if greedy else translator.beam):
@@ -86,11 +95,33 @@ def translate(
             return translator.n_best(text, n_best)
 
         with _answers(translator, best, lines, jobs) as answers:
-            for results in answers:
+            for number, results in enumerate(answers, start=1):
+                if heatmap is not None:
+                    _draw(results[0], heatmap if number == 1 else heatmap.with_stem(f"{heatmap.stem}-{number}"))
                 for result in results:
                     scored = n_best > 1 and result.source.strip()
                     line = f"{result.score:.3f}\t{result.line}" if scored else result.line
                     write(as_json(result) if json_lines else line)
+
+
+def _check_heatmap(file: Path) -> None:
+    """Refuses what cannot be drawn before anything is translated."""
+    from nlpseq.report import figures
+
+    figures.check_name(file)
+    figures.require_matplotlib()
+
+
+def _draw(translation: Any, file: Path) -> None:
+    """Draws a translation, and says what the picture lacks."""
+    import nlpseq
+    from nlpseq.report import figures, pictures
+
+    nlpseq.heatmap(translation, file)
+    if (sentences := len(translation.parts)) > pictures.MOST_MAPS:
+        say(f"{file}: shows the first {pictures.MOST_MAPS} of {sentences} sentences")
+    if lost := figures.undrawable(translation.source + translation.text):
+        say(f"{file}: no font here has {' '.join(lost[:10])}: install one that has, such as Noto Sans CJK for Chinese")
 
 
 def _translator(found: FoundModel, beam: int | None) -> tuple[Any, bool]:

@@ -8,10 +8,13 @@ The log of the sum of exponentials is the largest logit minus the log of the lar
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from nlpseq.layers.cells import Tensors
+
+_TINY = 1e-30  # of a probability, below what float32 knows beside it
 
 
 def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
@@ -31,7 +34,8 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float 
 
     @tf.custom_gradient
     def differentiable(logits: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        losses, probabilities = _losses(logits, flat_targets, label_smoothing)
+        of_targets, of_all, probabilities = _losses(logits, flat_targets)
+        losses = (1 - label_smoothing) * of_targets + label_smoothing * of_all if label_smoothing else of_targets
 
         def gradient(d_losses: tf.Tensor) -> tf.Tensor:
             spread = label_smoothing / tf.cast(tf.shape(logits)[1], tf.float32)
@@ -46,8 +50,25 @@ def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float 
     return tf.ensure_shape(tf.reshape(losses, tf.shape(targets)), targets.shape)
 
 
+class Copied(NamedTuple):
+    """The second way in which a target may be written: it is copied from the source (See et al. 2017, equation 9).
+
+    Attributes:
+        share: float32 [positions], of this way; the softmax has the rest.
+        probability: float32 [positions], of the target if it is copied.
+    """
+
+    share: tf.Tensor
+    probability: tf.Tensor
+
+
 def output_cross_entropy(
-    hidden: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0
+    hidden: tf.Tensor,
+    weights: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    label_smoothing: float = 0.0,
+    copied: Copied | None = None,
 ) -> tf.Tensor:
     """Computes :func:`cross_entropy` of the output layer's logits, hidden weights^T + bias.
 
@@ -60,7 +81,8 @@ def output_cross_entropy(
         weights: [vocabulary, units], one row for each id, in the dtype of hidden.
         bias: [vocabulary], in the dtype of hidden.
         targets: int32 [positions].
-        label_smoothing: 0 <= label_smoothing < 1.
+        label_smoothing: 0 <= label_smoothing < 1. What is spread over the vocabulary is the softmax' alone.
+        copied: the other way to the targets, if there is one.
 
     Returns:
         float32 [positions].
@@ -69,15 +91,15 @@ def output_cross_entropy(
     @tf.custom_gradient
     def differentiable(
         hidden: tf.Tensor, weights: tf.Tensor, bias: tf.Tensor
-    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], Tensors]]:
+    ) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[[tf.Tensor, tf.Tensor], Tensors]]:
         dtype = hidden.dtype
         logits = tf.nn.bias_add(tf.matmul(hidden, weights, transpose_b=True), bias)
-        losses, probabilities = _losses(logits, targets, label_smoothing)
+        of_targets, of_all, probabilities = _losses(logits, targets)
         probabilities = tf.cast(probabilities, dtype)
 
-        def gradient(d_losses: tf.Tensor) -> Tensors:
+        def gradient(d_of_targets: tf.Tensor, d_of_all: tf.Tensor) -> Tensors:
             vocabulary = tf.cast(tf.shape(weights)[0], tf.float32)
-            of_target, of_each = (1 - label_smoothing) * d_losses[:, None], label_smoothing / vocabulary * d_losses
+            d_losses, of_target, of_each = d_of_targets + d_of_all, d_of_targets[:, None], d_of_all / vocabulary
             scaled = d_losses[:, None] * tf.cast(hidden, tf.float32)
 
             expected = tf.cast(tf.matmul(probabilities, weights), tf.float32)  # the mean row of the weights
@@ -94,18 +116,22 @@ def output_cross_entropy(
             d_bias = tf.tensor_scatter_nd_sub(d_bias - tf.reduce_sum(of_each), targets[:, None], of_target[:, 0])
             return tf.cast(d_hidden, dtype), tf.cast(d_weights, dtype), tf.cast(d_bias, dtype)
 
-        return losses, gradient
+        return (of_targets, of_all), gradient
 
     targets = tf.cast(targets, tf.int32)
-    return differentiable(hidden, weights, bias)
+    of_targets, of_all = differentiable(hidden, weights, bias)
+    if copied is not None:
+        of_targets = -tf.math.log((1 - copied.share) * tf.exp(-of_targets) + copied.share * copied.probability + _TINY)
+    return (1 - label_smoothing) * of_targets + label_smoothing * of_all if label_smoothing else of_targets
 
 
-def _losses(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the losses [positions] and the probabilities of logits [positions, vocabulary], both float32."""
+def _losses(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns, all float32, minus the log-probability of the targets and its mean over the vocabulary, [positions].
+
+    And the probabilities of logits, [positions, vocabulary].
+    """
     logits = tf.cast(logits, tf.float32)
     probabilities = tf.nn.softmax(logits)
     log_sum = tf.reduce_max(logits, axis=-1) - tf.math.log(tf.reduce_max(probabilities, axis=-1))
-    losses = log_sum - (1 - label_smoothing) * tf.gather(logits, targets, batch_dims=1)
-    if label_smoothing:
-        losses -= label_smoothing * tf.reduce_mean(logits, axis=-1)
-    return losses, probabilities
+    of_targets = log_sum - tf.gather(logits, targets, batch_dims=1)
+    return of_targets, log_sum - tf.reduce_mean(logits, axis=-1), probabilities

@@ -3,23 +3,31 @@
 The decoder's first recurrent layer sees only the ids before. Attention asks with its states, and the layers above see
 what attention found. So no step of the recurrence waits for attention, and training computes it for all target
 positions at once (unlike input feeding, Luong et al. 2015, section 3.3).
+
+A piece is written in one of two ways: the softmax chooses it, or it is copied from where attention looks (See et al.
+2017, arXiv:1704.04368, section 2.2). So words that no training text has come out as they went in.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from nlpseq.config import setting
 from nlpseq.layers.attention import AdditiveAttention, MultiplicativeAttention
+from nlpseq.layers.cross_entropy import Copied
 from nlpseq.layers.dropout import Dropout
 from nlpseq.layers.stack import last_outputs
 from nlpseq.networks.network import Network, RecurrentConfig
 from nlpseq.text.tokenizers import PAD
 
+_RARELY = -3.0  # of a sigmoid: at first 5 % of a piece are copied
+_TINY = 1e-30  # a probability beside which float32 does not notice it
 _ATTENTIONS = {"additive": AdditiveAttention, "multiplicative": MultiplicativeAttention}
 
 
@@ -35,6 +43,11 @@ class EncoderDecoderConfig(RecurrentConfig):
     )
     bidirectional: bool = setting(True, "the encoder reads both ways")
     attention: str = setting("multiplicative", "additive costs more memory", choices=("additive", "multiplicative"))
+    copying: str = setting(
+        "auto",
+        "pieces of the source may be copied (See et al. 2017); auto: always in a new model",
+        choices=("auto", "always", "never"),
+    )
     tie_embeddings: bool = setting(True, "output (and, with a shared vocabulary, source) use the target's vectors")
 
 
@@ -45,11 +58,13 @@ class Memory(NamedTuple):
         states: float [batch, source, units], the encoder's outputs.
         keys: float [batch, source, units], their projection for attention.
         mask: bool [batch, source].
+        copies: int32 [batch, source], the id that each piece has on the target side; 0 where it has none.
     """
 
     states: tf.Tensor
     keys: tf.Tensor
     mask: tf.Tensor
+    copies: tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="nlpseq")
@@ -61,12 +76,13 @@ class EncoderDecoder(Network):
         source_vocabulary: number of ids of the source.
         target_vocabulary: number of ids of the target.
         shared_vocabulary: both sides use the same ids.
+        copied_as: where they do not, for each id of the source the one of the same piece on the target side; 0: none.
 
     Call arguments:
         inputs: (source int32 [batch, source], previous target ids int32 [batch, target]), padded with 0.
 
     Returns:
-        logits: float [batch, target, target_vocabulary].
+        logits: float [batch, target, target_vocabulary]; log-probabilities where pieces may be copied.
     """
 
     config_type = EncoderDecoderConfig
@@ -79,15 +95,18 @@ class EncoderDecoder(Network):
         source_vocabulary: int,
         target_vocabulary: int,
         shared_vocabulary: bool,
+        copied_as: Sequence[int] = (),
         **kwargs: Any,
     ) -> None:
         sizes = {
             "source_vocabulary": source_vocabulary,
             "target_vocabulary": target_vocabulary,
             "shared_vocabulary": shared_vocabulary,
+            "copied_as": list(copied_as),
         }
         super().__init__(config, sizes, **kwargs)
         self.target_vocabulary = target_vocabulary
+        self.copied_as = None if shared_vocabulary else np.array([*copied_as] or [PAD] * source_vocabulary, np.int32)
 
         def vectors(size: int, name: str) -> keras.layers.Embedding:
             # Tied vectors are rows of the output layer as well: with this deviation logits start near 1.
@@ -111,6 +130,10 @@ class EncoderDecoder(Network):
         self.attention = _ATTENTIONS[config.attention](config.units, name="attention")
         self.readout = keras.layers.Dense(config.embedding, activation="tanh", name="readout")
         self.readout_dropout = config.sequence_dropout("readout_dropout")
+        self.copy_gate = None
+        if config.copying == "always":
+            rarely = keras.initializers.Constant(_RARELY)
+            self.copy_gate = keras.layers.Dense(1, bias_initializer=rarely, name="copy_gate")
         if not config.tie_embeddings:
             self.output_layer = keras.layers.Dense(target_vocabulary, use_bias=False, name="output")
 
@@ -122,19 +145,25 @@ class EncoderDecoder(Network):
 
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         source, previous = inputs
-        readout, _ = self.read_out(source, previous, training)
-        return self.logits(readout)
+        memory, states = self.encode(source, training)
+        readout, weights, _ = self.decode(previous, states, memory, training)
+        if self.copy_gate is None:
+            return self.logits(readout)
+        return tf.math.log(self.probabilities(readout, weights, memory) + _TINY)
 
     def read_out(
         self, source: tf.Tensor, previous: tf.Tensor, training: bool | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    ) -> tuple[tf.Tensor, tf.Tensor, Memory]:
         """Runs all but the output layer.
 
         Returns:
-            readout: float [batch, target, embedding], and attention weights float32 [batch, target, source].
+            readout: float [batch, target, embedding].
+            weights: float32 [batch, target, source], of attention.
+            memory: what attention looked at.
         """
         memory, states = self.encode(source, training)
-        return self.decode(previous, states, memory, training)[:2]
+        readout, weights, _ = self.decode(previous, states, memory, training)
+        return readout, weights, memory
 
     def encode(self, source: tf.Tensor, training: bool | None = None) -> tuple[Memory, list[tf.Tensor]]:
         """Reads the source. Also returns the decoder's first states, each float32 [batch, units]."""
@@ -148,7 +177,8 @@ class EncoderDecoder(Network):
         first_states = tf.cast(self.bridge(summary), tf.float32)
         states = tf.split(first_states, self.bridge.units // units, axis=-1)
         outputs = self.memory_dropout(outputs, training=training)
-        return Memory(outputs, self.attention.project(outputs), mask), states
+        copies = source if self.copied_as is None else tf.gather(self.copied_as, source)
+        return Memory(outputs, self.attention.project(outputs), mask, copies), states
 
     def _seen(self, embedded: tf.Tensor, training: bool | None) -> tf.Tensor:
         """The vectors of pieces, without those that are hidden in training."""
@@ -165,13 +195,54 @@ class EncoderDecoder(Network):
             states: each float [batch, beam, units].
 
         Returns:
-            logits: float [batch, beam, target_vocabulary], and the next states.
+            probabilities: float32 [batch, beam, target_vocabulary], and the next states.
         """
         batch, beam, units = tf.shape(ids)[0], tf.shape(ids)[1], self.config.units
         states = [tf.reshape(state, [batch * beam, units]) for state in states]
-        readout, _, states = self.decode(tf.reshape(ids, [batch * beam, 1]), states, memory, False, beam)
-        logits = tf.reshape(self.logits(readout), [batch, beam, self.target_vocabulary])
-        return logits, [tf.reshape(state, [batch, beam, units]) for state in states]
+        readout, weights, states = self.decode(tf.reshape(ids, [batch * beam, 1]), states, memory, False, beam)
+        readout = tf.reshape(readout, [batch, beam, self.config.embedding])
+        probabilities = tf.reshape(self.probabilities(readout, weights, memory), [batch, beam, self.target_vocabulary])
+        return probabilities, [tf.reshape(state, [batch, beam, units]) for state in states]
+
+    def probabilities(self, readout: tf.Tensor, weights: tf.Tensor, memory: Memory) -> tf.Tensor:
+        """The probability of each piece, chosen or copied: float32 [batch, target, target_vocabulary].
+
+        Args:
+            readout: float [batch, target, embedding].
+            weights: float32 [batch, target, source], of attention.
+            memory: of :meth:`encode`.
+        """
+        chosen = tf.nn.softmax(tf.cast(self.logits(readout), tf.float32))
+        if self.copy_gate is None:
+            return chosen
+        share = self.copy_share(readout)[:, :, None]
+        rows = tf.shape(weights)[0] * tf.shape(weights)[1]
+        copies = tf.repeat(memory.copies[:, None], tf.shape(weights)[1], axis=1)
+        row = tf.repeat(tf.range(rows), tf.shape(weights)[2])
+        places = tf.stack([row, tf.reshape(copies, [-1])], axis=1)
+        copied = tf.scatter_nd(places, tf.reshape(share * weights, [-1]), tf.stack([rows, self.target_vocabulary]))
+        return (1 - share) * chosen + tf.reshape(copied, tf.shape(chosen))
+
+    def copied(
+        self, readout: tf.Tensor, weights: tf.Tensor, memory: Memory, target: tf.Tensor, real: tf.Tensor
+    ) -> Copied | None:
+        """How probable it is to copy each real target, which needs no probability of any other piece.
+
+        Args:
+            readout, weights, memory: of :meth:`read_out`.
+            target: int32 [batch, target].
+            real: int64 [positions, 2], the places of the targets that count.
+        """
+        if self.copy_gate is None:
+            return None
+        equal = tf.cast(target[:, :, None] == memory.copies[:, None], tf.float32)
+        probability = tf.reduce_sum(weights * equal, axis=2)
+        return Copied(self.copy_share(tf.gather_nd(readout, real)), tf.gather_nd(probability, real))
+
+    def copy_share(self, readout: tf.Tensor) -> tf.Tensor:
+        """The probability that a piece is copied: float32 [...], of a readout [..., embedding]."""
+        assert self.copy_gate is not None
+        return tf.nn.sigmoid(tf.cast(self.copy_gate(readout)[..., 0], tf.float32))
 
     def logits(self, readout: tf.Tensor) -> tf.Tensor:
         """Runs the output layer: float [..., embedding] to float [..., target_vocabulary]."""

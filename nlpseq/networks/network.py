@@ -95,7 +95,7 @@ class Network(keras.Model):
     config_type: ClassVar[type[RecurrentConfig]]
     built: bool
 
-    def __init__(self, config: Any, sizes: dict[str, int], **kwargs: Any) -> None:
+    def __init__(self, config: Any, sizes: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.config = config
         self._sizes = sizes

@@ -8,9 +8,10 @@ from __future__ import annotations
 import functools
 import io
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nlpseq.errors import MissingExtraError
+from nlpseq.errors import MissingExtraError, UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +40,9 @@ _FURTHER_FAMILIES = (
     "Microsoft YaHei",
     "Yu Gothic",
     "Malgun Gothic",
+    "Source Han Sans",
+    "Droid Sans Fallback",
+    "Arial Unicode MS",
     "Noto Sans Devanagari",
     "Noto Sans Thai",
 )
@@ -54,6 +58,16 @@ def require_matplotlib() -> None:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         raise MissingExtraError("matplotlib") from None
+
+
+def check_name(file: str | Path) -> None:
+    """Checks that a file can be a picture.
+
+    Raises:
+        UserError: its name does not end in ".png".
+    """
+    if Path(file).suffix.lower() != ".png":
+        raise UserError(f"{file}: pictures are PNG files: give a name that ends in .png")
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -110,6 +124,12 @@ def text_style(size: float, **more: Any) -> dict[str, Any]:
 def drawable(text: str) -> str:
     """Returns the text in one line: signs for line breaks, tabs and "▁", a box for a character that no font has."""
     return "".join(_drawable_character(character) for character in text)
+
+
+def undrawable(text: str) -> str:
+    """Returns the characters of the text that no font has, each once."""
+    lost = (each for each in dict.fromkeys(text) if _drawable_character(each) == _MISSING_GLYPH != each)
+    return "".join(lost)
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from nlpseq.report import figures
 from nlpseq.report.figures import FAINT, INK, MUTED, drawable, fitted, text_style, text_width
 from nlpseq.runtime.results import Classification, Translation
+from nlpseq.runtime.word_alignment import by_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # Sizes are in inches, those of fonts in points.
 
-_MOST_MAPS = 12
+MOST_MAPS = 12
 _MOST_CELLS = 6.0  # a map's longer side
 _CELL = 0.27
 _PIECE_FONT = 8.0
@@ -55,7 +56,7 @@ def attention_picture(translations: Sequence[Translation]) -> bytes:
         MissingExtraError: matplotlib is not installed.
     """
     figures.require_matplotlib()
-    maps = [_AttentionMap.of(each) for each in translations if each.pieces and each.source_pieces][:_MOST_MAPS]
+    maps = [_AttentionMap.of(each) for each in translations if each.pieces and each.source_pieces][:MOST_MAPS]
     if not maps:
         return figures.message_picture("no attention to show")
     rows = [maps[start : start + 2] for start in range(0, len(maps), 2)]
@@ -74,6 +75,21 @@ def attention_picture(translations: Sequence[Translation]) -> bytes:
         top += height
     _attention_bar(figure, image)
     return figures.png(figure)
+
+
+def heatmap(translation: Translation) -> bytes:
+    """Draws the attention that each word of a translation (row) pays to each word of its text (column).
+
+    Args:
+        translation: each of its parts has a map of its own; at most the first 12 are drawn.
+
+    Returns:
+        A PNG file.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    return attention_picture([by_words(part) for part in (translation.parts or (translation,))[:MOST_MAPS]])
 
 
 @dataclass(frozen=True)

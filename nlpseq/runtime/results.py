@@ -20,6 +20,10 @@ class Translation:
         source_pieces: the pieces of the source, the end mark included.
         alignment: for each piece, the attention paid to each source piece; each row sums to 1.
         source: the text that was translated.
+        confidence: how probable it is that the translation is acceptable, from 0 to 1: the model card says what is. Of
+            a text in several parts, the lowest of theirs. None where the model was not measured for it, and of nothing.
+        missing_terms: terms of the glossary that should stand in the translation and do not.
+        parts: the translations of a text's parts, where there are several.
     """
 
     text: str
@@ -28,6 +32,9 @@ class Translation:
     source_pieces: tuple[str, ...]
     alignment: Sequence[Sequence[float]]
     source: str
+    confidence: float | None = None
+    missing_terms: tuple[str, ...] = ()
+    parts: tuple[Translation, ...] = ()
 
     @property
     def line(self) -> str:
@@ -35,7 +42,8 @@ class Translation:
         return one_line(self.text)
 
     def to_json(self) -> dict[str, Any]:
-        return _rounded(vars(self))
+        """All but the parts, which say the same again."""
+        return _rounded({name: value for name, value in vars(self).items() if name != "parts"})
 
 
 @dataclass(frozen=True)
@@ -137,6 +145,9 @@ def joined(source: str, text: str, parts: Sequence[Translation]) -> Translation:
         source_pieces=tuple(piece for part in parts for piece in part.source_pieces),
         alignment=BlockDiagonal([part.alignment for part in parts], [len(part.source_pieces) for part in parts]),
         source=source,
+        confidence=min((part.confidence for part in parts if part.confidence is not None), default=None),
+        missing_terms=tuple(term for part in parts for term in part.missing_terms),
+        parts=tuple(parts),
     )
 
 

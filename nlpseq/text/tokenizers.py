@@ -67,6 +67,11 @@ class Tokenizer(abc.ABC):
         """Returns the piece of each id."""
         return tuple(self.pieces(range(self.vocabulary_size)))
 
+    def ids_in(self, other: Tokenizer) -> list[int]:
+        """Returns for each id the one of the same piece in another tokenizer; 0 where it has none."""
+        ids = dict(zip(other.all_pieces(), range(other.vocabulary_size), strict=True))
+        return [ids.get(piece, PAD) for piece in self.all_pieces()]
+
     def digest(self) -> str:
         """Returns a name for this content: two tokenisers of one digest are equal."""
         return hashlib.blake2b(self.to_bytes(), digest_size=16).hexdigest()

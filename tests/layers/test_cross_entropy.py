@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nlpseq.layers.cross_entropy import cross_entropy, output_cross_entropy
+from nlpseq.layers.cross_entropy import Copied, cross_entropy, output_cross_entropy
 
 
 def by_hand(logits: np.ndarray, targets: np.ndarray, smoothing: float) -> np.ndarray:
@@ -106,6 +106,34 @@ def test_with_the_output_layer_it_is_the_same(dtype: str, smoothing: float) -> N
         assert ours.dtype == theirs.dtype
         tolerance = 1e-5 if dtype == "float32" else 0.06
         np.testing.assert_allclose(tf.cast(ours, tf.float32), tf.cast(theirs, tf.float32), atol=tolerance)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_target_that_may_be_copied_costs_less(smoothing: float) -> None:
+    """Losses and gradients of the mixture, against what TensorFlow derives from its equation."""
+    generator = np.random.default_rng(7)
+    hidden, weights, bias = (tf.constant(generator.normal(size=size), tf.float32) for size in [(4, 5), (7, 5), (7,)])
+    share, probability = tf.constant([0.0, 0.3, 0.9, 1.0]), tf.constant([0.9, 0.0, 0.5, 0.7])
+    targets = tf.constant([2, 2, 0, 6])
+
+    def by_equation(*inputs: tf.Tensor) -> tf.Tensor:
+        hidden, weights, bias, share, probability = inputs
+        chosen = tf.nn.softmax(tf.matmul(hidden, weights, transpose_b=True) + bias)
+        mixed = (1 - share) * tf.gather(chosen, targets, batch_dims=1) + share * probability
+        return -(1 - smoothing) * tf.math.log(mixed) - smoothing * tf.reduce_mean(tf.math.log(chosen), axis=1)
+
+    def ours(*inputs: tf.Tensor) -> tf.Tensor:
+        return output_cross_entropy(*inputs[:3], targets, smoothing, Copied(*inputs[3:]))
+
+    results = []
+    inputs = [hidden, weights, bias, share, probability]
+    for function in (by_equation, ours):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            losses = function(*inputs)
+        results.append([losses, *tape.gradient(losses, inputs)])
+    for theirs, found in zip(*results, strict=True):
+        np.testing.assert_allclose(found, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_equals_tensorflow_at_size() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from nlpseq.errors import MissingExtraError
-from nlpseq.report import pictures
-from nlpseq.report.pictures import attention_picture, relevance_picture
-from nlpseq.runtime.results import Classification, Translation
+from nlpseq.errors import MissingExtraError, UserError
+from nlpseq.report import figures, pictures
+from nlpseq.report.pictures import attention_picture, heatmap, relevance_picture
+from nlpseq.runtime.results import Classification, Translation, joined
 from tests.report.png import is_blue, is_orange, pixels, size
 
 pytestmark = pytest.mark.usefixtures("no_warning")
@@ -113,6 +113,30 @@ def test_more_attention_is_darker() -> None:
 
     first, last = (1.0,) + (0.0,) * 11, (0.0,) * 11 + (1.0,)
     assert darkest_column(first) + 250 < darkest_column(last)
+
+
+def test_a_heatmap_has_words_in_the_place_of_pieces() -> None:
+    rows = ((0.5, 0.5, 0.0), (0.0, 0.0, 1.0))
+    pieces = Translation("", -1.0, ("▁gare", "</s>"), ("▁sta", "tion", "</s>"), rows, "station")
+    words = Translation("", -1.0, ("gare", "</s>"), ("station", "</s>"), ((1.0, 0.0), (0.0, 1.0)), "station")
+    assert heatmap(pieces) == attention_picture([words])
+
+
+def test_each_part_of_a_text_has_a_map() -> None:
+    one, other = translation(["▁a", "</s>"], ["▁b", "</s>"], "a"), translation(["▁c", "</s>"], ["▁d", "</s>"], "c")
+    both = joined("a c", "b d", [one, other])
+    assert size(heatmap(both))[0] > size(heatmap(one))[0]
+    assert size(heatmap(joined("a" * 20, "b" * 20, [one] * 20))) == size(attention_picture([one] * 12))
+
+
+def test_characters_that_no_font_has() -> None:
+    assert figures.undrawable("a□é🙂\n\u0379\u0379") in ("🙂\u0379", "\u0379")
+
+
+def test_only_a_png_file_can_be_a_picture() -> None:
+    figures.check_name("a/b.PNG")
+    with pytest.raises(UserError, match=r"^a\.pdf: pictures are PNG files: give a name that ends in \.png$"):
+        figures.check_name("a.pdf")
 
 
 # Relevance

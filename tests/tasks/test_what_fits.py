@@ -49,6 +49,7 @@ def test_words_into_words_are_read_by_characters(tmp_path: Path, shared: str) ->
         "data.unit": "line",
         "data.together": 0,
         "data.figures": "copied",
+        "model.copying": "always",
         "augmentation.on": "never",
         "augmentation.added": "never",
         "decoding.characters_factor": 2.5,
