@@ -36,13 +36,10 @@ class Restraint(NamedTuple):
         shortest_loops: int32 [vocabulary] each, for tokens of the source and of the target: of how many tokens a part
             must be that each token stands in; more than :data:`LONGEST_LOOP` for a token of no such part. Where numbers
             are written digit by digit, "000" is none.
-        most_equal: int32 [batch, LONGEST_LOOP]: for each distance, how many tokens in a row may equal those so far
-            before them; None while nothing is forbidden.
     """
 
     source: tf.Tensor
     shortest_loops: tuple[np.ndarray, np.ndarray]
-    most_equal: tf.Tensor | None = None
 
     def is_broken_by(self, ids: tf.Tensor) -> tf.Tensor:
         """Whether each sequence is empty or in a loop, even if the source is as well; bool [batch].
@@ -59,26 +56,24 @@ class Restraint(NamedTuple):
         loops = tf.reduce_any(so_far[:, :, 1:] - before >= window, axis=[1, 2])
         return loops | ((ids[:, 0] == EOS) & (self.source[:, 0] != EOS))
 
-    def holding(self, holds: tf.Tensor) -> Restraint:
-        """The restraint, if bool [] says so, for what :meth:`applied` does."""
+    def most_equal(self) -> tf.Tensor:
+        """For each distance, how many tokens in a row may equal those so far before them; int32 [batch, LONGEST_LOOP].
 
-        def as_the_source() -> tf.Tensor:
-            equal = tf.cast(_equal_to_earlier(self.source, self.shortest_loops[0]), tf.int32)
-            # Parts of m tokens that come again k times make k m equal tokens: for parts of n tokens, k n are allowed.
-            equal = tf.reduce_sum(equal, axis=2)[:, None] * _DISTANCES[:, None] // _DISTANCES
-            return tf.maximum(tf.reduce_max(equal, axis=2), 2 * _DISTANCES - 1)
-
-        anything = tf.fill([tf.shape(self.source)[0], LONGEST_LOOP], tf.int32.max)
-        return self._replace(most_equal=tf.cond(holds, as_the_source, lambda: anything))
+        They make up two parts and all but the end of a third; more only where the source repeats itself more often.
+        """
+        equal = tf.cast(_equal_to_earlier(self.source, self.shortest_loops[0]), tf.int32)
+        # Parts of m tokens that come again k times make k m equal tokens: for parts of n tokens, k n are allowed.
+        equal = tf.reduce_sum(equal, axis=2)[:, None] * _DISTANCES[:, None] // _DISTANCES
+        return tf.maximum(tf.reduce_max(equal, axis=2), 2 * _DISTANCES - 1)
 
     def start(self, *shape: tf.Tensor | int) -> tf.Tensor:
         """The history of sequences before their first token, int32 [*shape, 2 * LONGEST_LOOP]."""
         return tf.zeros([*shape, 2 * LONGEST_LOOP], tf.int32)
 
     def applied(
-        self, history: tf.Tensor, index: tf.Tensor, tokens: tf.Tensor, scores: tf.Tensor
+        self, history: tf.Tensor, index: tf.Tensor, tokens: tf.Tensor, scores: tf.Tensor, most_equal: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Makes candidates impossible that do what they may not, if the restraint holds.
+        """Makes candidates impossible that do what they may not.
 
         Args:
             history: int32 [batch, n, 2 * LONGEST_LOOP]: the last tokens of n sequences, the last one first; then for
@@ -86,23 +81,18 @@ class Restraint(NamedTuple):
             index: int32 [], how many tokens each sequence has.
             tokens: int32 [batch, n], the next one of each.
             scores: float32 [batch, n], of the tokens.
+            most_equal: of :meth:`most_equal`.
 
         Returns:
             The scores, and the histories with the tokens.
         """
-        most_equal = self.most_equal
-        assert most_equal is not None
-
-        def held() -> tuple[tf.Tensor, tf.Tensor]:
-            recent, runs = history[..., :LONGEST_LOOP], history[..., LONGEST_LOOP:]
-            may_loop = tf.gather(self.shortest_loops[1], tokens)[..., None] <= _DISTANCES
-            next_runs = tf.where((recent == tokens[..., None]) & may_loop, runs + 1, 0)
-            is_broken = tf.reduce_any(next_runs > most_equal[:, None], axis=-1)
-            is_broken |= (tokens == EOS) & (index < 1) & (self.source[:, :1] != EOS)
-            followed = tf.concat([tokens[..., None], recent[..., :-1], next_runs], axis=-1)
-            return tf.where(is_broken, IMPOSSIBLE, scores), followed
-
-        return tf.cond(most_equal[0, 0] < tf.int32.max, held, lambda: (scores, history))
+        recent, runs = history[..., :LONGEST_LOOP], history[..., LONGEST_LOOP:]
+        may_loop = tf.gather(self.shortest_loops[1], tokens)[..., None] <= _DISTANCES
+        runs = tf.where((recent == tokens[..., None]) & may_loop, runs + 1, 0)
+        is_broken = tf.reduce_any(runs > most_equal[:, None], axis=-1)
+        is_broken |= (tokens == EOS) & (index < 1) & (self.source[:, :1] != EOS)
+        history = tf.concat([tokens[..., None], recent[..., :-1], runs], axis=-1)
+        return tf.where(is_broken, IMPOSSIBLE, scores), history
 
 
 def _equal_to_earlier(ids: tf.Tensor, shortest_loop: np.ndarray) -> tf.Tensor:
@@ -166,7 +156,7 @@ def greedy_search(
         else:
             values, several = tf.math.top_k(possible, min(_TRIED, possible.shape[-1]))
             histories = tf.repeat(history, values.shape[1], axis=1)
-            values, histories = restraint.applied(histories, index, several, values)
+            values, histories = restraint.applied(histories, index, several, values, most_equal)
             largest, place = tf.math.top_k(values, 1)
             best = tf.squeeze(tf.gather(several, place, batch_dims=1), 1)
             history = tf.gather(histories, place, batch_dims=1)
@@ -178,7 +168,9 @@ def greedy_search(
         return index + 1, best, done, score, tokens.write(index, best), history, state
 
     none_done = tf.fill([batch], False)
-    history = () if restraint is None else restraint.start(batch, 1)
+    history, most_equal = (), None
+    if restraint is not None:
+        history, most_equal = restraint.start(batch, 1), restraint.most_equal()
     _, _, _, score, tokens, _, _ = tf.while_loop(
         running, advance, (0, tf.fill([batch], BOS), none_done, tf.zeros([batch]), tokens, history, state)
     )
@@ -218,6 +210,8 @@ def beam_search(
     only_first = tf.one_hot(0, beam, on_value=0.0, off_value=IMPOSSIBLE)  # all beams start alike, so one is kept
     longest, each_its_own = _longest(max_length), max_length.shape.rank == 1
 
+    most_equal = None if restraint is None else restraint.most_equal()
+
     class Search(NamedTuple):
         index: tf.Tensor  # []: steps taken
         ids: tf.Tensor  # [batch, beam, longest]: the beginnings, most probable first
@@ -255,7 +249,7 @@ def beam_search(
         history = search.history
         if restraint is not None:
             histories = tf.gather(history, origin, batch_dims=1)
-            scores, history = restraint.applied(histories, search.index, token, scores)
+            scores, history = restraint.applied(histories, search.index, token, scores, most_equal)
         ids = tf.gather(search.ids, origin, batch_dims=1)
         ids = tf.concat([ids[:, :, : search.index], tf.expand_dims(token, 2), ids[:, :, search.index + 1 :]], axis=2)
         ends = token == EOS
@@ -308,44 +302,27 @@ def beam_search(
     return Hypotheses(tf.gather(tf.concat([search.finished, search.ids], axis=1), best, batch_dims=1), scores)
 
 
-def restrained_search(
-    search: Callable[[Restraint], Hypotheses],
-    restraint: Restraint,
-    batch: tf.Tensor | int,
-    max_length: tf.Tensor,
-    n_best: int,
-) -> Hypotheses:
+def restrained_search(search: Callable[[Restraint | None], Hypotheses], restraint: Restraint) -> Hypotheses:
     """Searches freely, and once more under the restraint where the best sequence does what it may not.
 
     So the restraint changes nothing where it is not needed, and hardly costs time.
 
     Args:
         search: :func:`greedy_search` or :func:`beam_search` of a batch, but for the restraint.
-        restraint: for that batch; whether it holds is decided here.
-        batch, max_length, n_best: as they are in the search.
+        restraint: for that batch.
     """
-    rows = batch if isinstance(batch, int) else None
+    found = search(None)
 
-    def goes_on(searches: tf.Tensor, broken: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
-        return (searches < 2) & tf.reduce_any(broken)
+    def again(broken: tf.Tensor, ids: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        other = search(restraint)
+        ids = tf.where(broken[:, None, None], other.ids, ids)
+        return tf.zeros_like(broken), ids, tf.where(broken[:, None], other.scores, scores)
 
-    def again(searches: tf.Tensor, broken: tf.Tensor, ids: tf.Tensor, scores: tf.Tensor) -> Any:
-        found = search(restraint.holding(searches > 0))
-        ids = tf.where(broken[:, None, None], found.ids, ids)
-        scores = tf.where(broken[:, None], found.scores, scores)
-        return searches + 1, restraint.is_broken_by(ids[:, 0]), ids, scores
-
-    nothing = tf.zeros([batch, n_best, _longest(max_length)], tf.int32)
-    _, _, ids, scores = tf.while_loop(
-        goes_on,
-        again,
-        (tf.constant(0), tf.fill([batch], True), nothing, tf.zeros([batch, n_best])),
-        shape_invariants=(
-            tf.TensorShape([]),
-            tf.TensorShape([rows]),
-            tf.TensorShape([rows, n_best, None]),
-            tf.TensorShape([rows, n_best]),
-        ),
+    # A loop of at most one turn: the converter gives the branches of a condition another copy of all weights.
+    broken = restraint.is_broken_by(found.ids[:, 0])
+    shapes = (broken.shape, tf.TensorShape([*found.ids.shape[:2], None]), found.scores.shape)
+    _, ids, scores = tf.while_loop(
+        lambda broken, *_: tf.reduce_any(broken), again, (broken, found.ids, found.scores), shape_invariants=shapes
     )
     return Hypotheses(ids, scores)
 

@@ -30,8 +30,7 @@ def traced(beam: int, restrained: bool) -> tf.types.experimental.PolymorphicFunc
 
         if not restrained:
             return best(None)
-        restraint = Restraint(source, (shortest, shortest))
-        return restrained_search(best, restraint, tf.constant(BATCH), most, beam or 1)
+        return restrained_search(best, Restraint(source, (shortest, shortest)))
 
     ids = tf.TensorSpec([None, None], tf.int32)
     shapes = [tf.TensorSpec([BATCH, *[VOCABULARY] * 3]), ids, tf.TensorSpec([VOCABULARY], tf.int32)]

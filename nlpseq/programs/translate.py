@@ -152,7 +152,7 @@ def search(
     def step(ids: tf.Tensor, states: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         return network.step(memory, ids, states)
 
-    def best(restraint: Restraint) -> Hypotheses:
+    def best(restraint: Restraint | None) -> Hypotheses:
         if beam == 1:
             return greedy_search(step, [state[:, None] for state in states], rows, limit, restraint)
         penalty = config.length_penalty
@@ -160,7 +160,7 @@ def search(
             step, states, rows, limit, beam=beam, length_penalty=penalty, n_best=n_best, restraint=restraint
         )
 
-    found = restrained_search(best, restraint, rows, limit, n_best if beam > 1 else 1)
+    found = restrained_search(best, restraint)
     if not config.characters_factor:
         return found
     given = tf.reduce_sum(tf.cast(tf.gather(characters_of(read, written=False), source), tf.float32), axis=1)
