@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nlpseq.errors import UserError
 from nlpseq.runtime.backend import Backend, decoded, encoded, is_blank
+from nlpseq.runtime.confidence import Calibration
 from nlpseq.runtime.predictor import Predictor, named, without_padding
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.runtime.results import Translation, joined
@@ -22,11 +23,22 @@ class Translator(Predictor):
         super().__init__(backend)
         self._source_pieces = backend.metadata.pieces
         self._target_pieces = backend.metadata.target_pieces or backend.metadata.pieces
+        try:
+            self._calibration = Calibration.of(backend.metadata.calibration)
+        except ValueError as error:
+            raise UserError(
+                f"{backend.name}: damaged: the {error} of its calibration are not understood: export the model again"
+            ) from None
 
     @property
     def beam(self) -> int:
         """How many hypotheses the search keeps; the model's ``decoding.beam`` sets it."""
         return self.backend.size(self.signature, "B")
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether translations have a confidence."""
+        return self._calibration is not None
 
     def translate(self, text: str, *, greedy: bool = False) -> Translation:
         """The best translation.
@@ -70,7 +82,7 @@ class Translator(Predictor):
         def fits(part: str) -> bool:
             """Whether a part is read whole; if so, it has been translated as well."""
             if metadata.copies_figures and not has_letters(part):
-                known[part] = [Translation(part, 0.0, (), (), (), part)] * n_best
+                known[part] = [Translation(part, 0.0, (), (), (), part, self._confidence(0.0, part))] * n_best
             elif part not in known and len(encoded(part)) <= self.backend.size(signature, "N"):
                 found, left_out = self._call(signature, part, n_best)
                 if not left_out:
@@ -89,17 +101,23 @@ class Translator(Predictor):
         outputs = self.backend.call(signature, encoded(text))
         source_ids, ids = without_padding(outputs["source_ids"]), without_padding(outputs["ids"])
         alignment = outputs["alignment"][: len(ids), : len(source_ids)]
+        written, score = decoded(outputs["text"]), outputs["score"].item()
         best = Translation(
-            text=decoded(outputs["text"]),
-            score=outputs["score"].item(),
+            text=written,
+            score=score,
             pieces=named(ids, self._target_pieces),
             source_pieces=named(source_ids, self._source_pieces),
             alignment=tuple(map(tuple, alignment.tolist())),
             source=text,
+            confidence=self._confidence(score, written),
         )
         others = [
-            Translation(decoded(outputs["n_best_text"][rank]), score.item(), (), best.source_pieces, (), text)
-            for rank, score in enumerate(outputs["n_best_score"][:n_best] if n_best > 1 else ())
+            Translation(other, score, (), best.source_pieces, (), text, self._confidence(score, other))
+            for rank, score in enumerate(outputs["n_best_score"][:n_best].tolist() if n_best > 1 else ())
             if rank and score > _UNUSED
+            for other in [decoded(outputs["n_best_text"][rank])]
         ]
         return [best, *others], outputs["left_out"].item()
+
+    def _confidence(self, score: float, text: str) -> float | None:
+        return self._calibration.confidence(score, text) if self._calibration else None
