@@ -111,6 +111,16 @@ def test_a_file_that_was_not_calibrated_has_no_confidence(home: Path) -> None:
     assert "model.tflite does not say how sure it is: nlpseq export MODEL makes a file that does" in result.stderr
 
 
+def test_a_glossary(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "terms.tsv").write_text("# animals\ncat\tchat\n", encoding="utf-8")
+    result = nlpseq("translate", "--glossary", tmp_path / "terms.tsv", input=b"A cat.\n\nA dog.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "A chat.\n\nA DOG.\n", "")
+    (tmp_path / "terms.tsv").write_text("cat chat\n", encoding="utf-8")
+    refused = nlpseq("translate", "--glossary", tmp_path / "terms.tsv", "A cat.")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "terms.tsv, line 1: a line of a glossary is a term, one tab" in refused.stderr
+
+
 def test_a_picture_of_another_kind_is_refused(home: Path, tmp_path: Path) -> None:
     result = nlpseq("translate", "--heatmap", tmp_path / "map.svg", "A cat")
     assert (result.exit_code, result.stdout) == (2, "")

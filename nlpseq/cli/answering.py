@@ -66,6 +66,13 @@ def _line_options(what: str) -> Callable[[Any], Any]:
     help="Draw what each word looked at; of the second text into FILE-2.png, and so on.",
 )
 @click.option(
+    "--glossary",
+    "glossary_file",
+    type=_path,
+    metavar="FILE.tsv",
+    help="Lines with a term, a tab, and what it shall be called in the translation.",
+)
+@click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
     metavar="P",
@@ -83,6 +90,7 @@ def translate(
     beam: int | None,
     n_best: int,
     heatmap: Path | None,
+    glossary_file: Path | None,
     min_confidence: float | None,
 ) -> None:
     """Translate texts, or the lines of a file or of standard input."""
@@ -91,6 +99,9 @@ def translate(
     languages = (source, target) if source and target else None
     if heatmap is not None:
         _check_heatmap(heatmap)
+    if glossary_file is not None and n_best > 1:
+        raise UserError("--glossary goes with the best translation: leave out --n-best")
+    glossary = _glossary(glossary_file)
     with lines_of(texts, input_file) as lines, line_writer(output) as write:
         translator, greedy = _translator(_find(model, "translate", languages), beam)
         if n_best > (width := 1 if greedy else translator.beam):
@@ -103,11 +114,13 @@ def translate(
 
         def best(text: str) -> list[Any]:
             if n_best == 1 or not text.strip():
-                return [translator.translate(text, greedy=greedy)]
+                return [translator.translate(text, greedy=greedy, glossary=glossary)]
             return translator.n_best(text, n_best)
 
         with _answers(translator, best, lines, jobs) as answers:
             for number, results in enumerate(answers, start=1):
+                if missing := results[0].missing_terms:
+                    say(f"text {number}: the model leaves no place for {', '.join(map(repr, missing))}")
                 if heatmap is not None:
                     _draw(results[0], heatmap if number == 1 else heatmap.with_stem(f"{heatmap.stem}-{number}"))
                 for result in results:
@@ -126,6 +139,15 @@ def _is_doubtful(translation: Any, min_confidence: float | None) -> bool:
     if min_confidence is None or translation.confidence is None:
         return False
     return bool(translation.confidence < min_confidence)
+
+
+def _glossary(file: Path | None) -> Any:
+    """The terms in a file."""
+    if file is None:
+        return None
+    from nlpseq.runtime.glossary import Glossary
+
+    return Glossary.read(file)
 
 
 def _check_heatmap(file: Path) -> None:
