@@ -32,6 +32,7 @@ from nlpseq.tasks.batch_translation import translated
 from nlpseq.tasks.facts import Card, TaskFacts, Teacher
 from nlpseq.tasks.taught_pairs import taught_pairs
 from nlpseq.text.capitals import without_capitals
+from nlpseq.text.faults import loses_figures
 from nlpseq.text.languages import language_name
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
@@ -134,6 +135,11 @@ class TranslationAugmentation(PairAugmentation):
         "invented words are added to pairs that have none to replace; auto: where some pairs share words",
         choices=("auto", "always", "never"),
     )
+    lost_figures: str = setting(
+        "auto",
+        "pairs whose target lacks a figure of the source are learnt or left out; auto: left out where most have it",
+        choices=("auto", "learnt", "left out"),
+    )
 
 
 @dataclass(frozen=True)
@@ -206,6 +212,7 @@ class TranslationTask(Task[Config]):
             "data.figures": "copied" if habits.copies_figures else "translated",
             "model.copying": "always",
             "augmentation.on": "always" if by_sentences else "never",
+            "augmentation.lost_figures": "left out" if habits.keep_figures else "learnt",
             "augmentation.added": "always" if habits.share_words else "never",
             "decoding.characters_factor": habits.characters_factor,
             "training.metric": metrics.fitting_translation_metric(habits.targets or [""]),
@@ -263,6 +270,12 @@ class TranslationTask(Task[Config]):
     def encode_for_training(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int], draw: Random
     ) -> Iterable[Sequence[Sequence[int]] | None]:
+        if self.config.augmentation.lost_figures == "left out":
+            kept = [example for example in examples if not loses_figures(*example.fields)]
+            if len(kept) < len(examples):
+                what = "pairs whose target lacks a figure of the source (augmentation.lost_figures) left out"
+                notes[what] = notes.get(what, 0) + len(examples) - len(kept)
+            examples = kept
         source, rate = vocabulary.tokenizers["source"], self.config.augmentation.other_pieces
         if not (self._is_augmented() and rate and isinstance(source, SentencePiece)):
             return self.encode(examples, vocabulary, notes)
@@ -375,8 +388,9 @@ class TranslationTask(Task[Config]):
         from nlpseq.report.pictures import attention_picture
 
         assert isinstance(predictor, Translator)
-        translations = [predictor.translate(example.fields[0]) for example in examples[:_PICTURED]]
-        return {"attention.png": attention_picture(translations)}
+        return {
+            "attention.png": attention_picture([predictor.translate(each.fields[0]) for each in examples[:_PICTURED]])
+        }
 
 
 def _lost(target: str, written: str) -> list[str]:
