@@ -32,7 +32,7 @@ from nlpseq.tasks.batch_translation import translated
 from nlpseq.tasks.facts import Card, TaskFacts, Teacher
 from nlpseq.tasks.taught_pairs import taught_pairs
 from nlpseq.text.capitals import without_capitals
-from nlpseq.text.faults import loses_figures
+from nlpseq.text.faults import loses_figures, not_written
 from nlpseq.text.languages import language_name
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
@@ -300,7 +300,7 @@ class TranslationTask(Task[Config]):
                 continue
             text = example.fields[1]
             if "  " in text or not written.issuperset(text):
-                lost = _lost(text, tokenizers["target"].decode(target))
+                lost = not_written(text, tokenizers["target"].decode(target))
                 written.update([] if lost else text)
                 for what in lost:
                     notes[what] = notes.get(what, 0) + 1
@@ -391,12 +391,3 @@ class TranslationTask(Task[Config]):
         return {
             "attention.png": attention_picture([predictor.translate(each.fields[0]) for each in examples[:_PICTURED]])
         }
-
-
-def _lost(target: str, written: str) -> list[str]:
-    """What a target has that the model cannot write, in words."""
-    if written == target:
-        return []
-    lost = sorted(set(target) - set(written))
-    whats = [f"targets with {character!r}, which this model writes otherwise" for character in lost]
-    return whats or ["targets with several spaces in a row: one is written"]

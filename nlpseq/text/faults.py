@@ -35,6 +35,15 @@ def loses_figures(source: str, target: str) -> bool:
     return bool(Counter(figures(source)) - Counter(figures(target)))
 
 
+def not_written(target: str, written: str) -> list[str]:
+    """What a target has that the model cannot write, in words."""
+    if written == target:
+        return []
+    lost = sorted(set(target) - set(written))
+    whats = [f"targets with {character!r}, which this model writes otherwise" for character in lost]
+    return whats or ["targets with several spaces in a row: one is written"]
+
+
 def stands_in(word: str, text: str) -> bool:
     """Whether a word, or several, stands in a text letter by letter and is no part of a longer one."""
     pattern = rf"(?<![\w@/.,:-]){re.escape(_plain_spaces(word))}(?![\w@/-]|[.,:]\w)"
