@@ -1,7 +1,8 @@
 """Translating a part of a text so that the terms of a glossary stand in the translation.
 
-The model need not know of glossaries. Three ways are tried: perhaps it writes the term by itself; it may copy an
-invented word that stands for the term; and the attention says which word it translated the term by.
+The model need not know of glossaries. Perhaps it writes the term by itself. Else the attention says which word it wrote
+for the term, and the term takes its place. Where that is not clear, or would leave an article of another form, an
+invented name stands for the term in the source. A model that copies the name leaves a place for the term.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Terms = Mapping[str, Term]  # by the characters that stand for them in a text
 _BEHIND_CONSONANTS = ("elmick", "orvand", "atrem", "undrol", "ilsten")
 _BEHIND_VOWELS = ("rvand", "ltrem", "ndrol", "lmick", "rsten")
 _SYLLABLES = ("", "is", "or", "am", "et", "un", "ol", "ek")
-_VOWELS = frozenset("AEIOUYH")  # French elides before them, but for some with h
+_VOWELS = frozenset("AEIOUYHŒÆ")  # French elides before them, but for some with h
 _TRIES = 3  # invented words
 _ENOUGH_ATTENTION = 0.5
 _SENTENCE_BEGIN = re.compile(r"(?:^|[.!?…:]\s+)[\W_]*$")
@@ -33,11 +34,17 @@ _ELIDED = re.compile(r"^(?:[^\W\d_]{1,2}|qu)['’]", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class _Place:
-    """The characters of a translation that a term comes to stand for."""
+    """The characters of a translation that a term comes to stand for.
+
+    Attributes:
+        begins_alike: whether the words before them stay as they are, by the first letters of what stood there and of
+            the term: "l'" and "an" stand before vowels only.
+    """
 
     begin: int
     end: int
     term: Term
+    begins_alike: bool = True
 
 
 def written_out(text: str, terms: Terms) -> str:
@@ -62,19 +69,28 @@ def translated(text: str, terms: Terms, translate: Callable[[str], Translation |
     if not (absent := _missing(plain, inside.values())):
         return plain
     needed = [sign for sign, term in inside.items() if term.target in absent]
+    places = _attended(plain, needed, text, inside)
+    attended = _with_terms(plain, places, {}, plain.source)
+    absent = _missing(attended, inside.values())
+    if not absent and all(place.begins_alike for place in places):
+        return attended
+    return _copying(text, inside, needed, translate) or dataclasses.replace(attended, missing_terms=absent)
+
+
+def _copying(
+    text: str, terms: Terms, needed: Sequence[str], translate: Callable[[str], Translation | None]
+) -> Translation | None:
+    """The translation of a text with invented names for terms, if the model copies them."""
+    source = written_out(text, terms)
     for attempt in range(_TRIES):
-        signs = needed if attempt < _TRIES - 1 else list(inside)
-        names = _invented(signs, inside, attempt)
-        wording = {sign: names.get(sign, term.source) for sign, term in inside.items()}
-        made = translate(_worded(text, wording))
-        places = _copied(made, names, inside) if made else []
-        if made and places:
-            put = _with_terms(made, places, {names[sign]: inside[sign].source for sign in signs}, plain.source)
-            if not _missing(put, inside.values()):
+        signs = needed if attempt < _TRIES - 1 else list(terms)
+        names = _invented(signs, terms, attempt)
+        made = translate(_worded(text, {sign: names.get(sign, term.source) for sign, term in terms.items()}))
+        if made and (places := _copied(made, names, terms)):
+            put = _with_terms(made, places, {names[sign]: terms[sign].source for sign in signs}, source)
+            if not _missing(put, terms.values()):
                 return put
-    places = _attended(plain, [inside[sign] for sign in needed], text, inside)
-    put = _with_terms(plain, places, {}, plain.source)
-    return dataclasses.replace(put, missing_terms=_missing(put, inside.values()))
+    return None
 
 
 def _alone(term: Term) -> Translation:
@@ -123,24 +139,24 @@ def _copied(translation: Translation, names: Mapping[str, str], terms: Terms) ->
 # Attention
 
 
-def _attended(translation: Translation, terms: Sequence[Term], text: str, inside: Terms) -> list[_Place]:
+def _attended(translation: Translation, needed: Collection[str], text: str, terms: Terms) -> list[_Place]:
     """The words that the model wrote when it looked at the terms; not for terms where it is not clear."""
     spelt, piece_of = spelling(translation.pieces)
     offset = len(spelt) - len(spelt.lstrip())
     read, source_piece_of = spelling(translation.source_pieces)
-    if spelt.strip() != translation.text or not terms:
+    if spelt.strip() != translation.text:
         return []
     weights = np.array([list(row) for row in translation.alignment])
     places: list[_Place] = []
     seen: Counter[str] = Counter()
     for sign in text:
-        if sign not in inside:
+        if sign not in terms:
             continue
-        term = inside[sign]
+        term = terms[sign]
         found = [match.span() for match in _spelt(term.source).finditer(read)]
         number = seen[term.source.casefold()]
         seen[term.source.casefold()] += 1
-        if not any(term is each for each in terms) or number >= len(found):
+        if sign not in needed or number >= len(found):
             continue
         columns = sorted({source_piece_of[place] for place in range(*found[number])})
         attention = weights[:, columns].sum(axis=1)
@@ -148,9 +164,10 @@ def _attended(translation: Translation, terms: Sequence[Term], text: str, inside
             inside_of = [place for place, piece in enumerate(piece_of) if piece in span]
             begin, end = inside_of[0], inside_of[-1] + 1
             begin += len(spelt[begin:end]) - len(spelt[begin:end].lstrip())
-            if (elided := _ELIDED.match(spelt[begin:end])) and _initial(term.target) in _VOWELS:
-                begin += elided.end()
-            place = _Place(begin - offset, end - offset, term)
+            elided = _ELIDED.match(spelt[begin:end])
+            first = begin + (elided.end() if elided else 0)
+            alike = (_initial(spelt[first]) in _VOWELS) == (_initial(term.target) in _VOWELS)
+            place = _Place((first if alike else begin) - offset, end - offset, term, alike)
             if all(place.end <= other.begin or other.end <= place.begin for other in places):
                 places.append(place)
     return places

@@ -140,7 +140,7 @@ def test_a_capital_only_where_a_sentence_begins() -> None:
 
 def test_invented_words_begin_as_terms_do() -> None:
     asked: list[str] = []
-    with_terms("a b c", {"a": "été", "b": "gare", "c": "中"}, lambda text: asked.append(text) or text)
+    with_terms("a b c", {"a": "été", "b": "gare", "c": "中"}, lambda text: asked.append(text) or "?")
     assert [word[0] for word in asked[1].split()] == ["E", "G", "K"]
     assert len({word.lower() for word in asked[1].split()}) == 3
 
@@ -150,6 +150,18 @@ def test_without_copying_attention_says_where() -> None:
     assert (made.text, made.pieces) == ("la terminal ferme", ("▁la", "▁terminal", "▁ferme", "</s>"))
     twice = with_terms("station or station", {"station": "terminal"}, lambda text: "gare ou gare")
     assert twice.text == "Terminal ou terminal"
+
+
+def test_an_article_that_would_not_fit_is_written_anew() -> None:
+    """A copied name that begins as the term does brings the right article with it."""
+
+    def french(text: str) -> str:
+        return "ici l'eau" if text == "here water" else f"ici la {text.split()[-1]}"
+
+    assert with_terms("here water", {"water": "flotte"}, french).text == "ici la flotte"
+    assert with_terms("here water", {"water": "onde"}, french).text == "ici l'onde"
+    never_copied = with_terms("here water", {"water": "flotte"}, lambda text: "ici l'eau")
+    assert (never_copied.text, never_copied.missing_terms) == ("ici flotte", ())
 
 
 def test_a_term_without_a_place_is_told() -> None:
