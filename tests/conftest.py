@@ -87,7 +87,7 @@ def whole_run(made_once: Made, corpus_file: Callable[[str], Path]) -> Callable[[
     def train(task: str, folder: Path) -> None:
         from tests.pipeline.runs import run
 
-        run(folder, task, corpus_file(task))
+        run(folder, task, corpus_file(task), with_robustness=True)
 
     return lambda task: made_once(f"whole-{task}", _Filling(train, task))
 

@@ -51,9 +51,11 @@ def request(folder: Path, task: str, data: Path, *settings: str, **options: Any)
     return Request(task, tiny_config(task, data, *batches, *_RUN, *settings), folder, **options)
 
 
-def run(folder: Path, task: str, data: Path, *settings: str, **options: Any) -> dict[str, Any]:
+def run(
+    folder: Path, task: str, data: Path, *settings: str, with_robustness: bool = False, **options: Any
+) -> dict[str, Any]:
     """Trains in silence and with an empty card; returns the metrics."""
-    return train_without_card(request(folder, task, data, *settings, **options))
+    return train_without_card(request(folder, task, data, *settings, **options), with_robustness=with_robustness)
 
 
 def resume(folder: Path, task: str) -> dict[str, Any]:
@@ -61,9 +63,16 @@ def resume(folder: Path, task: str) -> dict[str, Any]:
     return train_without_card(Request(task, None, folder, resume=True))
 
 
-def train_without_card(asked: Request, display: Display | None = None) -> dict[str, Any]:
-    """Trains; the examples and pictures of a card would take as long as all the rest of a tiny run."""
+def train_without_card(
+    asked: Request, display: Display | None = None, *, with_robustness: bool = False
+) -> dict[str, Any]:
+    """Trains; the examples and pictures of a card would take as long as all the rest of a tiny run.
+
+    So would the hundreds of noisy texts, if robustness were measured.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        if not with_robustness:
+            patch.setattr(pipeline.robustness, "can_be_measured", lambda _: False)
         patch.setattr(pipeline, "write_card", lambda _, folder: (folder / CARD).touch())
         return pipeline.train(asked, display or Silent())
 

@@ -43,6 +43,8 @@ ROOT = Path(__file__).parent.parent.parent
 Corpora = Callable[[str], Path]
 Folders = Callable[[str], Path]
 
+STOPS = ((3, "signal", Interrupted), (11, "kill", MemoryError))  # after so many steps
+
 
 @pytest.mark.parametrize("task", sorted(TINY))
 def test_a_run_leaves_a_complete_folder(finished_folder: Folders, task: str) -> None:
@@ -65,15 +67,23 @@ def test_a_run_leaves_a_complete_folder(finished_folder: Folders, task: str) -> 
     assert again[watched] == pytest.approx(metrics["valid"][watched], rel=1e-4)
 
 
-@pytest.mark.parametrize("task", sorted(TINY))
+@pytest.mark.parametrize(
+    ("task", "stops"),
+    [("char-lm", STOPS), ("sentiment", STOPS), ("translation", STOPS[1:])],  # which takes long to trace
+)
 def test_a_run_that_is_stopped_and_killed_reaches_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, corpus_file: Corpora, whole_run: Folders, task: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    corpus_file: Corpora,
+    whole_run: Folders,
+    task: str,
+    stops: tuple[tuple[int, str, type[BaseException]], ...],
 ) -> None:
-    stopped = tmp_path / "stopped"
-    with stopping_after(3, "signal", monkeypatch), pytest.raises(Interrupted):
-        run(stopped, task, corpus_file(task))
-    with stopping_after(11, "kill", monkeypatch), pytest.raises(MemoryError):
-        resume(stopped, task)
+    stopped, data = tmp_path / "stopped", corpus_file(task)
+    for steps, how, error in stops:
+        asked = Request(task, None, stopped, resume=True) if stopped.exists() else request(stopped, task, data)
+        with stopping_after(steps, how, monkeypatch), pytest.raises(error):
+            train_without_card(asked)
     assert not (stopped / "model.keras").exists()
     resume(stopped, task)
     assert_same_run(stopped, whole_run(task))
