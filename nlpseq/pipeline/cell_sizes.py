@@ -20,4 +20,4 @@ def equal_units(lstm_units: int, inputs: int, outputs: int) -> dict[str, int]:
 
     wanted = weights("lstm", lstm_units)
     sizes = range(1, 4 * lstm_units + 1)
-    return {cell: min(sizes, key=lambda units, cell=cell: abs(weights(cell, units) - wanted)) for cell in _SHAPES}
+    return {cell: min((abs(weights(cell, units) - wanted), units) for units in sizes)[1] for cell in _SHAPES}

@@ -177,7 +177,7 @@ class _TextPart:
             for cell in CELLS
         }
         self._rates: dict[str, float] = {}
-        self._runs: dict[str, list[Future[tuple[TextRun, dict[str, dict[int, float]]]]]] = {}
+        self._runs: dict[str, list[Future[TextRun]]] = {}
 
     def train(self) -> None:
         for cell in CELLS:
@@ -191,7 +191,6 @@ class _TextPart:
     def facts(self) -> list[TextCell]:
         facts = []
         for cell in CELLS:
-            runs, jacobians = zip(*(run.result() for run in self._runs[cell]), strict=True)
             facts.append(
                 TextCell(
                     cell=cell,
@@ -200,8 +199,7 @@ class _TextPart:
                     learning_rate=self._rates[cell],
                     rates={rate: nats.result() for rate, nats in self._sweeps[cell].items()},
                     tokens_per_second=self._speeds[cell],
-                    runs=list(runs),
-                    jacobians=jacobians[0],
+                    runs=[run.result() for run in self._runs[cell]],
                 )
             )
         return facts

@@ -9,7 +9,7 @@ from nlpseq.layers.recurrent_base import Recurrent
 from nlpseq.networks.language_model import LanguageModel
 
 _JACOBIAN_LAGS = (1, 2, 4, 8, 16, 32, 64)
-_JACOBIAN_ROWS = 2
+_JACOBIAN_ROWS = 1
 
 
 def gradient_norms(model: LanguageModel, ids: tf.Tensor) -> list[float]:

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from nlpseq.data.memory_problems import Examples, MemoryProblem
 from nlpseq.layers.recurrent import LAYERS
+from nlpseq.layers.recurrent_base import Recurrent
 from nlpseq.pipeline.timed_work import Advance
 from nlpseq.report.comparison_facts import SOLVED, MemoryRun
 
@@ -21,6 +23,7 @@ _HELD_OUT_SEED = 20_001  # no training run draws from it
 _CHECKS = 30  # of the held-out sets in a run
 
 _PERFECT = 0.995
+_LEAST_RATE = 0.05  # of the learning rate, to which it falls in the second half of the steps
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,12 @@ class CellSetup:
     Attributes:
         cell: "rnn", "lstm" or "gru".
         units: of the layer.
-        learning_rate: of Adam.
+        learning_rate: of Adam, in the first half of the steps.
         activation: of an "rnn": "tanh" or "relu".
         recurrent: what R starts from: "orthogonal", "gaussian" (variance 1 / units) or "identity".
         gain: R is multiplied by it at the start.
-        forget_bias: what the LSTM's forget gate, or the GRU's update gate, starts from. None draws the steps that a gate
-            remembers between 1 and the longest lag ("chrono" initialization: Tallec & Ollivier 2018, arXiv:1804.11188).
+        forget_bias: what the LSTM's forget gate, or the GRU's update gate, starts from. None draws for how many steps
+            a gate remembers, between 1 and the longest lag ("chrono": Tallec & Ollivier 2018, arXiv:1804.11188).
         clip_norm: largest global norm of a gradient; 0 never clips.
         truncation: gradients go back so many steps at most; 0 is all of them.
     """
@@ -88,8 +91,10 @@ class MemoryNetwork:
 
     def __init__(self, problem: MemoryProblem, setup: CellSetup, longest: int, seed: int) -> None:
         self.problem, self.setup = problem, setup
-        self.layer = _layer(setup, longest, seed)
+        self.layer = _layer(setup, seed)
         self.layer.build((None, None, problem.features))
+        if setup.cell != "rnn" and self.layer.bias is not None:
+            self.layer.bias.assign(_gate_bias(setup, longest, np.random.default_rng(seed + 3)))
         if setup.gain != 1:
             self.layer.recurrent_kernel.assign(setup.gain * self.layer.recurrent_kernel)
         glorot = keras.initializers.GlorotUniform(seed=seed + 2)
@@ -140,7 +145,8 @@ def train_memory(
         advance: is told of steps that are done, and answers whether there is time for more.
     """
     network = MemoryNetwork(problem, setup, plan.lags[-1], seed)
-    step, predict = _step(network), tf.function(lambda x: network.outputs(network.hidden(x, training=False)))
+    optimizer = keras.optimizers.Adam(setup.learning_rate)
+    step, predict = _step(network, optimizer), _prediction(network)
     generator = np.random.default_rng(seed)
     held_out = {lag: held_out_set(problem, lag, plan.held_out) for lag in plan.lags}
     every = max(1, plan.steps // _CHECKS)
@@ -149,6 +155,7 @@ def train_memory(
     if plan.probe_lag:
         gradients["start"] = probe_gradients(network, plan.probe_lag)
     for number in range(1, plan.steps + 1):
+        optimizer.learning_rate.assign(setup.learning_rate * min(1, max(_LEAST_RATE, 2 - 2 * number / plan.steps)))
         lag = int(generator.choice(plan.lags, p=plan.probabilities))
         examples = problem.make(lag, plan.rows, generator)
         loss, norm = step(tf.constant(examples.inputs), tf.constant(examples.answers))
@@ -207,14 +214,15 @@ def _all_solved(shares: dict[int, list[float]], share: float) -> bool:
     return all(values[-1] >= share for values in shares.values())
 
 
-def _step(network: MemoryNetwork) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+def _step(
+    network: MemoryNetwork, optimizer: keras.Optimizer
+) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """Returns a training step; it returns the loss, and the gradient's norm before it is clipped."""
-    optimizer = keras.optimizers.Adam(network.setup.learning_rate)
     optimizer.build(network.variables)
     # Truncation cuts the sequence in parts of a known length.
-    retrace: dict[str, bool] = {} if network.setup.truncation else {"reduce_retracing": True}
+    signature = None if network.setup.truncation else [*_signature(network.problem)]
 
-    @tf.function(autograph=False, **retrace)
+    @tf.function(autograph=False, input_signature=signature)
     def step(inputs: tf.Tensor, answers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             loss = network.loss(network.outputs(network.hidden(inputs, training=True)), answers)
@@ -228,14 +236,28 @@ def _step(network: MemoryNetwork) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.T
     return step
 
 
-def _layer(setup: CellSetup, longest: int, seed: int) -> keras.layers.Layer:
+def _prediction(network: MemoryNetwork) -> Callable[[tf.Tensor], tf.Tensor]:
+    @tf.function(autograph=False, input_signature=[_signature(network.problem)[0]])
+    def predict(inputs: tf.Tensor) -> tf.Tensor:
+        return network.outputs(network.hidden(inputs, training=False))
+
+    return predict
+
+
+def _signature(problem: MemoryProblem) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """Sequences and answers of any lag: a graph for each would take longer to make than to use."""
+    answers = tf.TensorSpec([None, problem.count], tf.int32 if problem.classes else tf.float32)
+    return tf.TensorSpec([None, None, problem.features], tf.float32), answers
+
+
+def _layer(setup: CellSetup, seed: int) -> Recurrent:
     recurrent = {
         "orthogonal": keras.initializers.Orthogonal(seed=seed + 1),
         "gaussian": keras.initializers.RandomNormal(stddev=setup.units**-0.5, seed=seed + 1),
         "identity": keras.initializers.Identity(),
     }[setup.recurrent]
-    options = {"activation": setup.activation} if setup.cell == "rnn" else {}
-    layer = LAYERS[setup.cell](
+    options: dict[str, Any] = {"activation": setup.activation} if setup.cell == "rnn" else {}
+    return LAYERS[setup.cell](
         setup.units,
         return_sequences=True,
         return_state=True,
@@ -243,10 +265,6 @@ def _layer(setup: CellSetup, longest: int, seed: int) -> keras.layers.Layer:
         recurrent_initializer=recurrent,
         **options,
     )
-    if setup.cell != "rnn":
-        bias = _gate_bias(setup, longest, np.random.default_rng(seed + 3))
-        layer.bias_initializer = lambda: lambda shape, dtype=None: keras.ops.convert_to_tensor(bias, dtype=dtype)
-    return layer
 
 
 def _gate_bias(setup: CellSetup, longest: int, generator: np.random.Generator) -> np.ndarray:
@@ -256,15 +274,11 @@ def _gate_bias(setup: CellSetup, longest: int, generator: np.random.Generator) -
         remember = np.log(generator.uniform(1, max(longest - 1, 2), units))
     else:
         remember = np.full(units, setup.forget_bias)
+    nothing = np.zeros(units)
     if setup.cell == "gru":
-        bias = np.zeros((2, 3 * units), np.float32)
-        bias[0, :units] = remember
-        return bias
-    bias = np.zeros(4 * units, np.float32)
-    bias[units : 2 * units] = remember
-    if setup.forget_bias is None:
-        bias[:units] = -remember  # what is kept for long is written rarely
-    return bias
+        return np.stack([np.concatenate([remember, nothing, nothing]), np.zeros(3 * units)])
+    # What is kept for long is written rarely.
+    return np.concatenate([-remember if setup.forget_bias is None else nothing, remember, nothing, nothing])
 
 
 def chosen_rate(

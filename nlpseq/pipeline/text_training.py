@@ -134,14 +134,8 @@ class TextTraining:
         run.train(self.plan.sweep_steps, advance)
         return run.nats(self._valid)
 
-    def train(
-        self, cell: str, seed: int, learning_rate: float, timed_steps: int, advance: Advance
-    ) -> tuple[TextRun, dict[str, dict[int, float]]]:
-        """Trains a cell for the steps of the plan, and on for ``timed_steps`` in all, and measures it on the way.
-
-        Returns:
-            The run, and the largest singular values by lag at its start and its end.
-        """
+    def train(self, cell: str, seed: int, learning_rate: float, timed_steps: int, advance: Advance) -> TextRun:
+        """Trains a cell for the steps of the plan, and on for ``timed_steps`` in all, and measures it on the way."""
         run, ids, steps = self.new_run(cell, seed, learning_rate), self.probe_ids(), self.plan.steps
         gradients = {"start": gradient_norms(run.model, ids)}
         jacobians = {"start": largest_singular_values(run.model, ids)}
@@ -161,8 +155,9 @@ class TextTraining:
             timed_steps=timed_steps,
             timed_nats=run.nats(self._valid) if timed_steps > steps else nats,
             gradients=gradients,
+            jacobians=jacobians,
             clipped=statistics.fmean(norm > CLIP_NORM for norm in run.norms),
-        ), jacobians
+        )
 
 
 class _Run:
@@ -176,7 +171,9 @@ class _Run:
         batches: Iterator[tuple[int, np.ndarray]],
         learning_rate: float,
     ) -> None:
-        self.model, self.losses, self.norms = model, [], []
+        self.model = model
+        self.losses: list[float] = []
+        self.norms: list[float] = []
         self._trained = Trained("", task, model, vocabulary)
         self._batches, self._epoch, self._state = batches, -1, None
         variables = model.trainable_variables

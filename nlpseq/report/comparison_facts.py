@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CELLS = ("rnn", "lstm", "gru")
+_ALMOST_NOTHING = 1e-300
 SOLVED = 0.95  # share of a held-out set from which a problem counts as solved
 
 
@@ -90,6 +91,8 @@ class TextRun:
         timed_nats: per character of the validation part after those.
         gradients: "start", "middle" and "end" of the training: norm of the gradient of the last step's loss with
             respect to the input k steps before.
+        jacobians: "start" and "end" of the training: the largest singular value of the derivative of the state by the
+            state k steps before, by k.
         clipped: share of the steps whose gradient was clipped.
     """
 
@@ -101,6 +104,7 @@ class TextRun:
     timed_steps: int
     timed_nats: float
     gradients: dict[str, list[float]]
+    jacobians: dict[str, dict[int, float]]
     clipped: float
 
 
@@ -116,8 +120,6 @@ class TextCell:
         rates: of the sweep, with the validation loss that each reached.
         tokens_per_second: on one core, in training.
         runs: one for each seed.
-        jacobians: "start" and "end" of the training: the largest singular value of the derivative of the state by the
-            state k steps before, by k.
     """
 
     cell: str
@@ -127,7 +129,6 @@ class TextCell:
     rates: dict[float, float]
     tokens_per_second: float
     runs: list[TextRun]
-    jacobians: dict[str, dict[int, float]]
 
     @property
     def nats(self) -> Spread:
@@ -140,6 +141,14 @@ class TextCell:
     def gradient(self, when: str) -> list[float]:
         """Returns the mean over seeds of the gradient norms by lag."""
         return mean_by_place([run.gradients[when] for run in self.runs if when in run.gradients])
+
+    def singular_values(self, when: str) -> dict[int, float]:
+        """Returns the geometric mean over seeds of the largest singular values by lag."""
+        measured = [run.jacobians[when] for run in self.runs]
+        return {
+            lag: math.exp(statistics.fmean(math.log(max(values[lag], _ALMOST_NOTHING)) for values in measured))
+            for lag in measured[0]
+        }
 
 
 @dataclass(frozen=True)
@@ -207,69 +216,71 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Returns what ``--json`` prints: ``memory`` and ``text`` by cell, and all that the report draws."""
-        return {
-            "memory": {
-                facts.problem: {
-                    cell: {
-                        str(lag): statistics.fmean(run.share(lag) for run in facts.of(cell))
-                        for lag in facts.lags
-                        if facts.of(cell)
+        return _finite(
+            {
+                "memory": {
+                    facts.problem: {
+                        cell: {
+                            str(lag): statistics.fmean(run.share(lag) for run in facts.of(cell))
+                            for lag in facts.lags
+                            if facts.of(cell)
+                        }
+                        for cell in CELLS
                     }
-                    for cell in CELLS
-                }
-                for facts in self.memory
-            },
-            "text": {
-                cell.cell: {
-                    "nats": cell.nats.mean,
-                    "weights": cell.weights,
-                    "tokens_per_second": cell.tokens_per_second,
-                    "gradient_norms": {str(lag): norm for lag, norm in enumerate(cell.gradient("end"))},
-                    "nats_of_seeds": [run.nats for run in cell.runs],
-                    "nats_in_equal_time": cell.timed_nats.mean,
-                    "nats_in_equal_time_of_seeds": [run.timed_nats for run in cell.runs],
-                    "units": cell.units,
-                    "learning_rate": cell.learning_rate,
-                    "learning_rates_tried": {str(rate): nats for rate, nats in cell.rates.items()},
-                    "gradient_norms_in_training": {
-                        when: {str(lag): norm for lag, norm in enumerate(cell.gradient(when))}
-                        for when in ("start", "middle", "end")
-                    },
-                    "singular_values": {
-                        when: {str(lag): value for lag, value in by_lag.items()}
-                        for when, by_lag in cell.jacobians.items()
-                    },
-                }
-                for cell in self.text
-            },
-            "steps_until_solved": {
-                facts.problem: {
-                    cell: {str(lag): [run.steps_until_solved(lag) for run in facts.of(cell)] for lag in facts.lags}
-                    for cell in CELLS
-                }
-                for facts in self.memory
-            },
-            "effects": {
-                effect.name: {
-                    variant.label: {
-                        "share_solved": variant.share.mean,
-                        "share_solved_of_seeds": list(variant.share.values),
-                        "last_loss": statistics.fmean(last_loss(run) for run in variant.runs),
-                        "largest_gradient_norm": max(max(run.norms) for run in variant.runs),
-                        "share_above_clip_norm": statistics.fmean(
-                            share_above(run.norms, effect.clip_norm) for run in variant.runs
-                        ),
+                    for facts in self.memory
+                },
+                "text": {
+                    cell.cell: {
+                        "nats": cell.nats.mean,
+                        "weights": cell.weights,
+                        "tokens_per_second": cell.tokens_per_second,
+                        "gradient_norms": {str(lag): norm for lag, norm in enumerate(cell.gradient("end"))},
+                        "nats_of_seeds": [run.nats for run in cell.runs],
+                        "nats_in_equal_time": cell.timed_nats.mean,
+                        "nats_in_equal_time_of_seeds": [run.timed_nats for run in cell.runs],
+                        "units": cell.units,
+                        "learning_rate": cell.learning_rate,
+                        "learning_rates_tried": {str(rate): nats for rate, nats in cell.rates.items()},
+                        "gradient_norms_in_training": {
+                            when: {str(lag): norm for lag, norm in enumerate(cell.gradient(when))}
+                            for when in ("start", "middle", "end")
+                        },
+                        "singular_values": {
+                            when: {str(lag): value for lag, value in cell.singular_values(when).items()}
+                            for when in ("start", "end")
+                        },
                     }
-                    for variant in effect.variants
-                }
-                for effect in self.effects
-            },
-            "data": self.data,
-            "seeds": list(self.seeds),
-            "seconds": self.seconds,
-            "processor_seconds": self.processor_seconds,
-            "runs_stopped_by_the_time": self.stopped,
-        }
+                    for cell in self.text
+                },
+                "steps_until_solved": {
+                    facts.problem: {
+                        cell: {str(lag): [run.steps_until_solved(lag) for run in facts.of(cell)] for lag in facts.lags}
+                        for cell in CELLS
+                    }
+                    for facts in self.memory
+                },
+                "effects": {
+                    effect.name: {
+                        variant.label: {
+                            "share_solved": variant.share.mean,
+                            "share_solved_of_seeds": list(variant.share.values),
+                            "last_loss": statistics.fmean(last_loss(run) for run in variant.runs),
+                            "largest_gradient_norm": max(max(run.norms) for run in variant.runs),
+                            "share_above_clip_norm": statistics.fmean(
+                                share_above(run.norms, effect.clip_norm) for run in variant.runs
+                            ),
+                        }
+                        for variant in effect.variants
+                    }
+                    for effect in self.effects
+                },
+                "data": self.data,
+                "seeds": list(self.seeds),
+                "seconds": self.seconds,
+                "processor_seconds": self.processor_seconds,
+                "runs_stopped_by_the_time": self.stopped,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -314,3 +325,12 @@ def last_loss(run: MemoryRun) -> float:
 def share_above(norms: Sequence[float], limit: float) -> float:
     """Returns the part of the norms that is larger than the limit, or no number."""
     return sum(not norm <= limit for norm in norms) / max(len(norms), 1)
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for what is no number or infinite: it becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
