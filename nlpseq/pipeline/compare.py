@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from nlpseq.data.memory_problems import PROBLEMS
+from nlpseq.data.memory_problems import PROBLEMS, MemoryProblem
 from nlpseq.pipeline.cell_effects import EFFECTS, EffectPlan
 from nlpseq.pipeline.cell_sizes import equal_units
 from nlpseq.pipeline.memory_training import CellSetup, MemoryPlan, chosen_rate, train_memory
@@ -33,6 +33,7 @@ class ComparisonPlan:
 
     Attributes:
         text: the text, and how long each cell trains on it.
+        problems: that need memory.
         memory: lags and steps of the memory problems.
         sweep_steps: of a memory problem, with each learning rate that is tried.
         rates: the learning rates that are tried on memory problems.
@@ -44,6 +45,7 @@ class ComparisonPlan:
     """
 
     text: TextPlan
+    problems: tuple[MemoryProblem, ...] = PROBLEMS
     memory: MemoryPlan = _MEMORY
     sweep_steps: int = 300
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
@@ -124,9 +126,9 @@ class _MemoryPart:
     def __init__(self, plan: ComparisonPlan, work: TimedWork) -> None:
         self._plan, self._work = plan, work
         self._setups, self._sweeps = {}, {}
-        self._runs: dict[str, list[Future[MemoryRun]]] = {problem.name: [] for problem in PROBLEMS}
+        self._runs: dict[str, list[Future[MemoryRun]]] = {problem.name: [] for problem in plan.problems}
         sweep = dataclasses.replace(plan.memory, steps=plan.sweep_steps, probe_lag=0)
-        for problem in PROBLEMS:
+        for problem in plan.problems:
             for cell, units in equal_units(plan.units, problem.features, problem.classes or 1).items():
                 setup = self._setups[problem.name, cell] = CellSetup(cell, units)
                 steps = plan.sweep_steps * len(plan.rates) + plan.memory.steps * len(plan.seeds)
@@ -136,7 +138,7 @@ class _MemoryPart:
                 )
 
     def train(self) -> None:
-        for problem in PROBLEMS:
+        for problem in self._plan.problems:
             for cell in CELLS:
                 rate, _ = self._sweeps[problem.name, cell].result()
                 setup = dataclasses.replace(self._setups[problem.name, cell], learning_rate=rate)
@@ -156,7 +158,7 @@ class _MemoryPart:
                 runs=[run.result() for run in self._runs[problem.name]],
                 rates={cell: self._sweeps[problem.name, cell].result()[1] for cell in CELLS},
             )
-            for problem in PROBLEMS
+            for problem in self._plan.problems
         ]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import html
+import statistics
 from collections.abc import Sequence
-
-import numpy as np
 
 from nlpseq.report.html_page import Block, heading, paragraph, picture, section, whole_page
 from nlpseq.report.plain_table import plain_table
@@ -60,12 +59,13 @@ def layer_sentences(reading: Reading, layer: LayerStates) -> list[str]:
     """Says how open the gates of a layer are, where they close or open, and whether its units follow anything."""
     sentences = []
     for name, values in layer.gates.items():
-        by_piece = values.mean(axis=1)
-        order = np.argsort(by_piece, kind="stable")
-        lowest = ", ".join(_quoted(reading.pieces[at]) for at in order[:_EXTREMES])
-        highest = ", ".join(_quoted(reading.pieces[at]) for at in order[::-1][:_EXTREMES])
+        at_pieces: dict[str, list[float]] = {}
+        for piece, openness in zip(reading.pieces, values.mean(axis=1), strict=True):
+            at_pieces.setdefault(piece, []).append(float(openness))
+        order = sorted(at_pieces, key=lambda piece: statistics.fmean(at_pieces[piece]))
+        lowest, highest = (", ".join(map(_quoted, some)) for some in (order[:_EXTREMES], order[: -_EXTREMES - 1 : -1]))
         sentences.append(
-            f"{layer.name}: the {name} is open by {by_piece.mean():.2f} on average; most open at {highest}, least at "
+            f"{layer.name}: the {name} is open by {values.mean():.2f} on average; most open at {highest}, least at "
             f"{lowest}."
         )
     chance = by_chance(reading.measured_on, layer.memory.shape[1])
