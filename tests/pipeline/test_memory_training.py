@@ -51,14 +51,25 @@ def test_recurrent_weights_start_as_they_are_told() -> None:
     assert kernel(recurrent="gaussian").std() == pytest.approx(1 / 8, rel=0.1)
 
 
-def test_a_run_learns_stops_when_all_is_solved_and_is_the_same_again() -> None:
-    plan = MemoryPlan((3,), steps=400, rows=16, held_out=50, probe_lag=3)
-    first, again = (train_memory(COPYING, CellSetup("gru", 24, 2e-2), plan, seed=1) for _ in range(2))
-    assert first.share(3) >= 0.995
-    assert len(first.losses) < 400
-    assert first.checks[-1] == len(first.losses) == len(first.norms)
-    assert first.steps_until_solved(3) in first.checks
-    assert set(first.gradients) == {"start", "middle", "end"}
+def test_a_run_learns() -> None:
+    plan = MemoryPlan((3,), steps=300, rows=16, held_out=50, probe_lag=3)
+    run = train_memory(COPYING, CellSetup("gru", 24, 1e-2), plan, seed=1)
+    assert run.share(3) > 0.5 > 100 * COPYING.chance
+    assert run.checks[-1] == len(run.losses) == len(run.norms)
+    assert set(run.gradients) == {"start", "middle", "end"}
+
+
+def test_a_run_stops_when_all_is_solved_and_is_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nlpseq.pipeline.memory_training._PERFECT", 0.0)
+    plan, told = MemoryPlan((3,), steps=60, rows=4, held_out=8), []
+
+    def advance(steps: int) -> bool:
+        told.append(steps)
+        return True
+
+    first, again = (train_memory(COPYING, CellSetup("rnn", 4), plan, 1, advance) for _ in range(2))
+    assert len(first.losses) == 2  # at the first of thirty checks
+    assert sum(told) == 2 * 60  # for the bar
     assert first == again
 
 
