@@ -123,8 +123,8 @@ def gradient_sentences(text: Sequence[TextCell]) -> list[str]:
         if first != "rnn" and when == "start":
             sentences.append(
                 "The books say the RNN. But its orthogonal weights keep lengths at the start, while gates that are "
-                "half open shrink what passes in every step: by sigmoid(1) = 0.73 for a forget bias of 1, by 0.5 for an "
-                f"update gate that starts at 0. To the power of {_SEEN_LAG} these are {0.731**_SEEN_LAG:.0e} and "
+                "half open shrink what passes in every step: by sigmoid(1) = 0.73 for a forget bias of 1, by 0.5 for "
+                f"an update gate that starts at 0. To the power of {_SEEN_LAG} these are {0.731**_SEEN_LAG:.0e} and "
                 f"{0.5**_SEEN_LAG:.0e}. A gate can learn to stay open, given a reason to."
             )
         if first != "rnn" and when == "end":
