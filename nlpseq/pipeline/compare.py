@@ -41,7 +41,8 @@ class ComparisonPlan:
         effects: the experiments that change one thing.
         seeds: of the runs.
         parts: some of `PARTS`.
-        minutes: after which training ends, wherever it is: processor time, divided by the number of cores.
+        minutes: of the whole comparison, in processor time divided by the number of cores; training ends a little
+            before, wherever it is.
     """
 
     text: TextPlan
@@ -100,7 +101,7 @@ def compare_cells(plan: ComparisonPlan, display: Display) -> Comparison:
     """
     make_strategy(1)
     started, processor = time.perf_counter(), time.process_time()
-    with TimedWork(plan.minutes, display, "comparing") as work:
+    with TimedWork(plan.minutes * (1 - _REPORT_SHARE), display, "comparing") as work:
         text = _TextPart(plan, work) if "text" in plan.parts else None
         memory = _MemoryPart(plan, work) if "memory" in plan.parts else None
         effects = [(effect, _effect_runs(effect, plan, work)) for effect in plan.effects if "effects" in plan.parts]

@@ -20,7 +20,7 @@ from nlpseq.pipeline.timed_work import Advance
 from nlpseq.report.comparison_facts import SOLVED, MemoryRun
 
 _HELD_OUT_SEED = 20_001  # no training run draws from it
-_CHECKS = 30  # of the held-out sets in a run
+_CHECKS = 20  # of the held-out sets in a run
 
 _PERFECT = 0.995
 _LEAST_RATE = 0.05  # of the learning rate, to which it falls in the second half of the steps
@@ -69,7 +69,7 @@ class MemoryPlan:
     lags: tuple[int, ...]
     steps: int
     rows: int = 32
-    held_out: int = 200
+    held_out: int = 128
     probe_lag: int = 0
 
     @property

@@ -68,7 +68,7 @@ def test_a_run_stops_when_all_is_solved_and_is_the_same_again(monkeypatch: pytes
         return True
 
     first, again = (train_memory(COPYING, CellSetup("rnn", 4), plan, 1, advance) for _ in range(2))
-    assert len(first.losses) == 2  # at the first of thirty checks
+    assert len(first.losses) == 3  # at the first of twenty checks
     assert sum(told) == 2 * 60  # for the bar
     assert first == again
 
