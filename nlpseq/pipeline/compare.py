@@ -20,8 +20,8 @@ from nlpseq.training.strategy import make_strategy
 
 _MEMORY = MemoryPlan((10, 50, 100, 200), steps=2000, probe_lag=100)
 
-PARTS = ("memory", "text", "effects")
 _NOMINAL_MINUTES = {"memory": 4.5, "text": 3.5, "effects": 1.0}  # of two cores
+PARTS = tuple(_NOMINAL_MINUTES)
 _REPORT_SHARE = 0.1  # of the time, kept for what is not training
 _COSTS = {"rnn": 3.0, "lstm": 8.0, "gru": 9.0}  # milliseconds of a memory problem's step
 _TEXT_COST = 25.0  # milliseconds of a step on text
