@@ -17,7 +17,7 @@ from nlpseq.data.memory_problems import Examples, MemoryProblem
 from nlpseq.layers.recurrent import LAYERS
 from nlpseq.layers.recurrent_base import Recurrent
 from nlpseq.pipeline.timed_work import Advance
-from nlpseq.report.comparison_facts import SOLVED, MemoryRun
+from nlpseq.report.comparison_facts import SOLVED, MemoryRun, last_loss
 
 _HELD_OUT_SEED = 20_001  # no training run draws from it
 _CHECKS = 20  # of the held-out sets in a run
@@ -292,12 +292,10 @@ def chosen_rate(
     """Trains for a while with each learning rate.
 
     Returns:
-        The one that solved the largest share over all lags, or else had the smallest loss, and each one's share.
+        The one with the smallest loss at the end, and the loss of each. Shares say less so early: few are solved.
     """
-    shares, best = {}, []
+    losses = {}
     for rate in rates:
         run = train_memory(problem, dataclasses.replace(setup, learning_rate=rate), plan, seed, advance)
-        shares[rate] = float(np.mean([values[-1] for values in run.shares.values()]))
-        loss = float(np.mean(run.losses[-max(1, len(run.losses) // 10) :]))
-        best.append((-shares[rate], len(run.losses), loss if math.isfinite(loss) else math.inf, rate))
-    return min(best)[-1], shares
+        losses[rate] = last_loss(run)
+    return min(losses, key=lambda rate: losses[rate]), losses

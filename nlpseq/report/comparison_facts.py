@@ -62,7 +62,7 @@ class MemoryFacts:
         lags: ascending.
         probe_lag: at which gradients were measured.
         runs: all of them.
-        rates: by cell, the learning rates that were tried for a while, and the share that each solved.
+        rates: by cell, the learning rates that were tried for a while, and the loss that each reached.
     """
 
     problem: str

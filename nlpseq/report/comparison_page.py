@@ -81,7 +81,7 @@ def _memory_section(memory: Sequence[MemoryFacts]) -> list[Block]:
     blocks.append(table(["share solved", *(f"lag {each}" for each in lags)], _memory_rows(memory)))
     blocks.append(table(["steps until solved", *(f"lag {each}" for each in lags)], _steps_rows(memory)))
     rates = sorted({rate for facts in memory for tried in facts.rates.values() for rate in tried})
-    blocks.append(paragraph("The sweep: mean share solved over all lags after a part of the steps, with each rate."))
+    blocks.append(paragraph("The sweep: the loss after a part of the steps, with each rate."))
     blocks.append(table(["learning rate", *map(str, rates)], _rate_rows(memory, rates)))
     probed = memory[0]
     if any(run.gradients for run in probed.runs):
@@ -126,8 +126,8 @@ def _rate_rows(memory: Sequence[MemoryFacts], rates: Sequence[float]) -> list[li
         for cell in CELLS:
             chosen = facts.of(cell)[0].learning_rate if facts.of(cell) else None
             tried = facts.rates[cell]
-            shares = [f"{100 * tried[rate]:.0f} %" + (" *" if rate == chosen else "") for rate in rates]
-            rows.append([f"{facts.problem} {cell}", *shares])
+            losses = [f"{tried[rate]:.4f}" + (" *" if rate == chosen else "") for rate in rates]
+            rows.append([f"{facts.problem} {cell}", *losses])
     return rows
 
 
