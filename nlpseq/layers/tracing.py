@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from nlpseq.layers import bptt
 from nlpseq.layers.bidirectional import Bidirectional
+from nlpseq.layers.cells import Tensors
 from nlpseq.layers.recurrent import GRU, LSTM
 from nlpseq.layers.recurrent_base import Recurrent
 
@@ -38,9 +39,15 @@ def traces(layer: Recurrent, sequence: tf.Tensor) -> Traces:
     projected = layer.affine(tf.cast(steps, layer.compute_dtype), weights)[:, None]
     initial = (tf.zeros([1, layer.units], layer.variable_dtype),) * layer.states_count
     zoneout = layer.zoneout(None, projected, initial[0])
-    found = bptt.trace(layer.cell(), projected, weights.recurrent_kernel, weights.vectors, initial, zoneout)
+
+    @tf.function(autograph=False)  # outside of a graph a long text would take minutes
+    def run() -> tuple[Tensors, Tensors]:
+        found = bptt.trace(layer.cell(), projected, weights.recurrent_kernel, weights.vectors, initial, zoneout)
+        return found.after, found.gates
+
+    after, gates = run()
     names = _LSTM_GATES if isinstance(layer, LSTM) else _GRU_GATES if isinstance(layer, GRU) else ()
-    named = dict(zip(("state", "cell state"), found.after, strict=False)) | dict(zip(names, found.gates, strict=False))
+    named = dict(zip(("state", "cell state"), after, strict=False)) | dict(zip(names, gates, strict=False))
     if layer.go_backwards:
         return {name: tf.reverse(values[:, 0], [0]) for name, values in named.items()}
     return {name: values[:, 0] for name, values in named.items()}

@@ -107,7 +107,7 @@ class Network(keras.Model):
         raise NotImplementedError
 
     def encoder_inputs(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns what the recurrent layers that read a text get of its ids [batch, time], in inference."""
+        """Returns what ``encoder`` gets of ids [batch, time] in inference: for a network that has one and shows it."""
         raise NotImplementedError
 
     def build(self, input_shape: Any = None) -> None:

@@ -27,7 +27,7 @@ def read_states(trained: Trained, text: str, longer_text: str = "") -> Reading:
         UserError: the text is empty, or the model has no encoder of this package.
     """
     network = trained.model
-    if not isinstance(network, Network):
+    if not isinstance(network, Network) or type(network).encoder_inputs is Network.encoder_inputs:
         raise UserError(f"'{trained.name}' has no recurrent layers that nlpseq knows")
     pieces, layers = _read(trained, network, text)
     if not text.strip() or not pieces:
