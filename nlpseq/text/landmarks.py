@@ -9,6 +9,7 @@ _QUOTES = re.compile(r'"[^"]*"|“[^”]*”|«[^»]*»')
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _NEGATED = re.compile(r"(?:\b(?:not|no|never|nothing|nobody|without)\b|n['’]t\b)[^.,;:!?\n]*", re.IGNORECASE)
 _LINE_END, _NO_LETTER = re.compile(r"\n"), re.compile(r"\W")
+_BYTE, _SPECIAL = re.compile(r"<0x([0-9A-F]{2})>"), ("<s>", "</s>", "<pad>", "<unk>")
 _WORD = re.compile(r"\w+")
 _CAPITALS = re.compile(r"\b[A-Z][A-Z ]+\b")
 _END = re.compile(r"[.!?…。！？]")
@@ -18,12 +19,13 @@ def landmarks(pieces: Sequence[str]) -> dict[str, list[float]]:
     """Returns for each landmark a number at each piece: a distance, or 1 and 0 for yes and no.
 
     Args:
-        pieces: which make up the text when they are put together; "▁" stands for a space. A piece gets what holds at
-            its last character.
+        pieces: which make up the text when they are put together; "▁" stands for a space, "<0x28>" for a byte, "</s>"
+            and the like for nothing. A piece gets what holds at its last character.
     """
-    text = "".join(pieces).replace("▁", " ")
+    characters = [_BYTE.sub(_of_byte, "" if piece in _SPECIAL else piece.replace("▁", " ")) for piece in pieces]
+    text = "".join(characters)
     ends, at = [], 0
-    for piece in pieces:
+    for piece in characters:
         at += len(piece)
         ends.append(at - 1)
     marks = {
@@ -38,6 +40,12 @@ def landmarks(pieces: Sequence[str]) -> dict[str, list[float]]:
         "after a negation": _spans(text, _NEGATED),
     }
     return {name: [values[max(end, 0)] for end in ends] for name, values in marks.items() if text}
+
+
+def _of_byte(match: re.Match[str]) -> str:
+    """A byte of a longer character is one letter of a text that nobody reads."""
+    value = int(match.group(1), 16)
+    return chr(value) if value < 0x80 else "x"
 
 
 def _since(text: str, pattern: re.Pattern[str]) -> list[float]:

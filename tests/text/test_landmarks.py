@@ -28,5 +28,11 @@ def test_a_piece_gets_what_holds_at_its_end() -> None:
     assert landmarks(pieces)["position in the text"] == [2, 5, 8, 13, 14, 18]
 
 
+def test_bytes_are_characters_and_marks_of_the_model_are_nothing() -> None:
+    pieces = ["<s>", "▁a", "<0x28>", "b", "<0x29>", "<0xC3>", "<0xA9>", "</s>"]
+    assert landmarks(pieces)["inside brackets"] == [0, 0, 1, 1, 1, 0, 0, 0]
+    assert landmarks(pieces)["position in the text"] == [0, 1, 2, 3, 4, 5, 6, 6]
+
+
 def test_nothing_has_no_landmarks() -> None:
     assert landmarks([]) == {}
