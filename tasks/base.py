@@ -284,6 +284,10 @@ class Task(abc.ABC, Generic[Config]):
         """
         raise UserError(f"the task {self.facts.name} learns from no teacher")
 
+    def read_ids(self, text: str, vocabulary: Vocabulary) -> list[int]:
+        """The ids of a text as the network's encoder reads them."""
+        return vocabulary.tokenizers[self.facts.sequences[0]].encode(text)
+
     def questions(self, examples: Iterable[Record]) -> list[Question]:
         """What to ask of examples: for each, its first column is the text and the others are the answers."""
         return [Question(each.fields[0], each.fields[1:], file=each.file, line=each.line) for each in examples]

@@ -252,6 +252,9 @@ class TranslationTask(Task[Config]):
     def _as_read(self, source: str) -> str:
         return without_capitals(source) if self.config.tokenizer.capitals == "small" else source
 
+    def read_ids(self, text: str, vocabulary: Vocabulary) -> list[int]:
+        return [*super().read_ids(self._as_read(text), vocabulary), EOS]
+
     def _is_augmented(self) -> bool:
         return self.config.augmentation.on == "always" and self.config.augmentation.is_on()
 
