@@ -275,6 +275,21 @@ def translation_scores(
     return scores
 
 
+def closest_chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
+    """Returns for each hypothesis its chrF, from 0 to 100, against the reference that is closest to it.
+
+    Raises:
+        MissingExtraError: sacrebleu is not installed.
+    """
+    try:
+        import sacrebleu.metrics
+    except ImportError:
+        raise MissingExtraError("sacrebleu") from None
+    chrf = sacrebleu.metrics.CHRF()
+    pairs = zip(hypotheses, references, strict=True)
+    return [chrf.sentence_score(hypothesis, list(group)).score for hypothesis, group in pairs]
+
+
 def _has_mecab() -> bool:
     """Whether Japanese can be cut into words."""
     return all(importlib.util.find_spec(package) is not None for package in ("MeCab", "ipadic"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 import itertools
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -101,12 +101,14 @@ class Trained:
         task: with its configuration.
         model: of Keras.
         vocabulary: its tokenizers and labels.
+        calibration: of a translation model, as its folder's metrics.json has it; empty where it was not measured.
     """
 
     name: str
     task: Task[Any]
     model: keras.Model
     vocabulary: Vocabulary
+    calibration: Mapping[str, Any] = field(default_factory=dict)
     _graphs: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def graph(self, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -121,8 +123,11 @@ class Trained:
 
     def predictor(self) -> Predictor:
         """The model, ready to use in this process."""
-        running = self.graph("running", lambda: RunningProgram(self.program(), self.task.facts.name, self.name))
+        running = self.graph("running", self._running)
         return predictor_for(running)
+
+    def _running(self) -> RunningProgram:
+        return RunningProgram(self.program(), self.task.facts.name, self.name, self.calibration)
 
     def with_settings(self, settings: dict[str, Any]) -> Trained:
         """The same model with other settings, such as another beam.
@@ -130,7 +135,8 @@ class Trained:
         Raises:
             UserError: the task has no such setting, or the value is not allowed.
         """
-        return Trained(self.name, self.task.with_settings(settings), self.model, self.vocabulary)
+        task = self.task.with_settings(settings)
+        return Trained(self.name, task, self.model, self.vocabulary, self.calibration)
 
 
 def asked(
@@ -277,6 +283,10 @@ class Task(abc.ABC, Generic[Config]):
             UserError: there is nothing that they could teach.
         """
         raise UserError(f"the task {self.facts.name} learns from no teacher")
+
+    def read_ids(self, text: str, vocabulary: Vocabulary) -> list[int]:
+        """The ids of a text as the network's encoder reads them."""
+        return vocabulary.tokenizers[self.facts.sequences[0]].encode(text)
 
     def questions(self, examples: Iterable[Record]) -> list[Question]:
         """What to ask of examples: for each, its first column is the text and the others are the answers."""

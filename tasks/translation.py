@@ -32,6 +32,7 @@ from nlpseq.tasks.batch_translation import translated
 from nlpseq.tasks.facts import Card, TaskFacts, Teacher
 from nlpseq.tasks.taught_pairs import taught_pairs
 from nlpseq.text.capitals import without_capitals
+from nlpseq.text.faults import loses_figures, not_written
 from nlpseq.text.languages import language_name
 from nlpseq.text.tokenizers import EOS, PAD, Characters, SentencePiece, Tokenizer, normalized
 from nlpseq.text.training_texts import TrainingTexts, fitting_kind
@@ -134,6 +135,11 @@ class TranslationAugmentation(PairAugmentation):
         "invented words are added to pairs that have none to replace; auto: where some pairs share words",
         choices=("auto", "always", "never"),
     )
+    lost_figures: str = setting(
+        "auto",
+        "pairs whose target lacks a figure of the source are learnt or left out; auto: left out where most have it",
+        choices=("auto", "learnt", "left out"),
+    )
 
 
 @dataclass(frozen=True)
@@ -206,6 +212,7 @@ class TranslationTask(Task[Config]):
             "data.figures": "copied" if habits.copies_figures else "translated",
             "model.copying": "always",
             "augmentation.on": "always" if by_sentences else "never",
+            "augmentation.lost_figures": "left out" if habits.keep_figures else "learnt",
             "augmentation.added": "always" if habits.share_words else "never",
             "decoding.characters_factor": habits.characters_factor,
             "training.metric": metrics.fitting_translation_metric(habits.targets or [""]),
@@ -245,6 +252,9 @@ class TranslationTask(Task[Config]):
     def _as_read(self, source: str) -> str:
         return without_capitals(source) if self.config.tokenizer.capitals == "small" else source
 
+    def read_ids(self, text: str, vocabulary: Vocabulary) -> list[int]:
+        return [*super().read_ids(self._as_read(text), vocabulary), EOS]
+
     def _is_augmented(self) -> bool:
         return self.config.augmentation.on == "always" and self.config.augmentation.is_on()
 
@@ -263,6 +273,12 @@ class TranslationTask(Task[Config]):
     def encode_for_training(
         self, examples: Sequence[Record], vocabulary: Vocabulary, notes: dict[str, int], draw: Random
     ) -> Iterable[Sequence[Sequence[int]] | None]:
+        if self.config.augmentation.lost_figures == "left out":
+            kept = [example for example in examples if not loses_figures(*example.fields)]
+            if len(kept) < len(examples):
+                what = "pairs whose target lacks a figure of the source (augmentation.lost_figures) left out"
+                notes[what] = notes.get(what, 0) + len(examples) - len(kept)
+            examples = kept
         source, rate = vocabulary.tokenizers["source"], self.config.augmentation.other_pieces
         if not (self._is_augmented() and rate and isinstance(source, SentencePiece)):
             return self.encode(examples, vocabulary, notes)
@@ -287,7 +303,7 @@ class TranslationTask(Task[Config]):
                 continue
             text = example.fields[1]
             if "  " in text or not written.issuperset(text):
-                lost = _lost(text, tokenizers["target"].decode(target))
+                lost = not_written(text, tokenizers["target"].decode(target))
                 written.update([] if lost else text)
                 for what in lost:
                     notes[what] = notes.get(what, 0) + 1
@@ -375,14 +391,6 @@ class TranslationTask(Task[Config]):
         from nlpseq.report.pictures import attention_picture
 
         assert isinstance(predictor, Translator)
-        translations = [predictor.translate(example.fields[0]) for example in examples[:_PICTURED]]
-        return {"attention.png": attention_picture(translations)}
-
-
-def _lost(target: str, written: str) -> list[str]:
-    """What a target has that the model cannot write, in words."""
-    if written == target:
-        return []
-    lost = sorted(set(target) - set(written))
-    whats = [f"targets with {character!r}, which this model writes otherwise" for character in lost]
-    return whats or ["targets with several spaces in a row: one is written"]
+        return {
+            "attention.png": attention_picture([predictor.translate(each.fields[0]) for each in examples[:_PICTURED]])
+        }

@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from nlpseq.cli import main
 from nlpseq.folder_lock import held
+from nlpseq.report.comparison_facts import Comparison
 from nlpseq.training.trainer import Interrupted
+from tests.report.made_comparison import comparison
 from tests.tasks.tiny import TINY, write_data
 
 
@@ -256,15 +259,54 @@ def test_an_interrupt_says_how_to_go_on(home: Path, monkeypatch: pytest.MonkeyPa
     assert result.stderr.endswith("""go on with: nlpseq train-task sentiment --output 'd'"'"'or' --resume\n""")
 
 
-def test_compare(home: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "cells.png"
-    result = nlpseq(
-        "compare", "--data", write_data(home, "char-lm"), "--steps", "10", "--units", "8", "--output", picture
-    )
+def test_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = []
+
+    def compared(plan: Any, display: Any) -> Comparison:
+        plans.append(plan)
+        return comparison(data=plan.text.data)
+
+    monkeypatch.setattr("nlpseq.pipeline.compare.compare_cells", compared)
+    report = tmp_path / "report.html"
+    result = nlpseq("compare", "--data", "my text.txt", "--minutes", "3", "--part", "memory", "--output", report)
     assert result.exit_code == 0, result.output
-    for cell in ("rnn", "lstm", "gru"):
-        assert cell in result.stdout
+    assert "copying lstm" in result.stdout
+    assert "--data &#x27;my text.txt&#x27; --minutes 3 --seeds 3 --part memory" in report.read_text(encoding="utf-8")
+    assert (plans[0].minutes, plans[0].parts, plans[0].seeds) == (3, ("memory",), (1, 2, 3))
+    found = json.loads(nlpseq("compare", "--json", "--output", report).stdout)
+    assert found["memory"]["copying"]["lstm"]["100"] == 1
+    assert plans[1].parts == ("memory", "text", "effects")
+    refused = nlpseq("compare", "--output", tmp_path)
+    assert refused.exit_code == 2
+    assert "give a file's name with --output" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [("char-lm", "layer 2"), ("sentiment", "layer 1, backward"), ("translation", "layer 1, forward")],
+)
+def test_inspect(home: Path, tmp_path: Path, model: str, shown: str) -> None:
+    page, longer = tmp_path / "page.html", tmp_path / "longer.txt"
+    longer.write_text('A cat sat. "No," it said.\n' * 9, encoding="utf-8")
+    result = nlpseq("inspect", f"tiny-{model}", "A cat isn't (a dog).", "--output", page, "--follow", longer)
+    assert result.exit_code == 0, result.output
+    assert shown in result.stdout
+    assert "inside quotes" in result.stdout
+    assert "data:image/png" in page.read_text(encoding="utf-8")
+
+
+def test_inspect_says_what_is_wrong(home: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "states.png"
+    assert nlpseq("inspect", "tiny-char-lm", "a cat", "--output", picture).exit_code == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+    for arguments, words in [
+        (("tiny-char-lm", "a cat", "--output", "states.gif"), "ends in .html or .png"),
+        (("tiny-char-lm", " "), "nothing to read"),
+        (("tiny-char-lm", "a", "--follow", "missing.txt"), "missing.txt"),
+    ]:
+        result = nlpseq("inspect", *arguments)
+        assert result.exit_code == 2
+        assert words in result.stderr
 
 
 def test_lines_are_answered_one_by_one_and_a_closed_pipe_is_no_error(home: Path) -> None:

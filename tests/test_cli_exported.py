@@ -85,6 +85,42 @@ def test_a_picture_for_each_text(home: Path, tmp_path: Path) -> None:
     assert (tmp_path / "python.png").read_bytes() == (tmp_path / "cat.png").read_bytes()
 
 
+@pytest.fixture
+def calibrated(tmp_path: Path) -> Path:
+    """A toy whose confidence is the logistic function of its score plus 5: 0.95 of "A", 0.5 of "four"."""
+    facts = {"weights": [5.0, 1.0, 0.0], "longest": 10}
+    return toys.write_toy(tmp_path / "sure.tflite", "translation", calibration=facts)
+
+
+def test_doubtful_translations_are_marked(calibrated: Path) -> None:
+    options = ("translate", "--model", calibrated, "--min-confidence", "0.7")
+    result = nlpseq(*options, input=b"A\n\nfour\nA. A five.\n")
+    assert result.stdout == "0.95\tA\n\n0.50?\tFOUR\n0.00?\tA. A FIVE.\n"
+    assert (result.exit_code, result.stderr) == (0, "")
+    records = [json.loads(line) for line in nlpseq(*options, "--json", input=b"A\n\nfour\n").stdout.splitlines()]
+    assert [record["confidence"] for record in records] == [0.9526, None, 0.5]
+    assert [record["doubtful"] for record in records] == [False, False, True]
+    scored = nlpseq(*options, "--n-best", "2", "four").stdout
+    assert scored == "-5.000\t0.50?\tFOUR\n-6.000\t0.27?\tfour\n"
+    assert nlpseq("translate", "--model", calibrated, "four").stdout == "FOUR\n"
+
+
+def test_a_file_that_was_not_calibrated_has_no_confidence(home: Path) -> None:
+    result = nlpseq("translate", "--min-confidence", "0.5", "A")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "model.tflite does not say how sure it is: nlpseq export MODEL makes a file that does" in result.stderr
+
+
+def test_a_glossary(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "terms.tsv").write_text("# animals\ncat\tchat\n", encoding="utf-8")
+    result = nlpseq("translate", "--glossary", tmp_path / "terms.tsv", input=b"A cat.\n\nA dog.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "A chat.\n\nA DOG.\n", "")
+    (tmp_path / "terms.tsv").write_text("cat chat\n", encoding="utf-8")
+    refused = nlpseq("translate", "--glossary", tmp_path / "terms.tsv", "A cat.")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "terms.tsv, line 1: a line of a glossary is a term, one tab" in refused.stderr
+
+
 def test_a_picture_of_another_kind_is_refused(home: Path, tmp_path: Path) -> None:
     result = nlpseq("translate", "--heatmap", tmp_path / "map.svg", "A cat")
     assert (result.exit_code, result.stdout) == (2, "")

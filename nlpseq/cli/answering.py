@@ -65,6 +65,19 @@ def _line_options(what: str) -> Callable[[Any], Any]:
     metavar="FILE.png",
     help="Draw what each word looked at; of the second text into FILE-2.png, and so on.",
 )
+@click.option(
+    "--glossary",
+    "glossary_file",
+    type=_path,
+    metavar="FILE.tsv",
+    help="Lines with a term, a tab, and what it shall be called in the translation.",
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Write the confidence before each translation, with a tab; below P with a question mark.",
+)
 def translate(
     texts: tuple[str, ...],
     model: str | None,
@@ -77,6 +90,8 @@ def translate(
     beam: int | None,
     n_best: int,
     heatmap: Path | None,
+    glossary_file: Path | None,
+    min_confidence: float | None,
 ) -> None:
     """Translate texts, or the lines of a file or of standard input."""
     if (source is None) != (target is None):
@@ -84,24 +99,55 @@ def translate(
     languages = (source, target) if source and target else None
     if heatmap is not None:
         _check_heatmap(heatmap)
+    if glossary_file is not None and n_best > 1:
+        raise UserError("--glossary goes with the best translation: leave out --n-best")
+    glossary = _glossary(glossary_file)
     with lines_of(texts, input_file) as lines, line_writer(output) as write:
         translator, greedy = _translator(_find(model, "translate", languages), beam)
         if n_best > (width := 1 if greedy else translator.beam):
             raise UserError(f"--n-best {n_best}: at most as many as the beam is wide, which is {width}")
+        if min_confidence is not None and not translator.is_calibrated:
+            raise UserError(
+                f"--min-confidence: {translator.backend.name} does not say how sure it is: nlpseq export MODEL makes a "
+                "file that does, from a model folder with enough validation data"
+            )
 
         def best(text: str) -> list[Any]:
             if n_best == 1 or not text.strip():
-                return [translator.translate(text, greedy=greedy)]
+                return [translator.translate(text, greedy=greedy, glossary=glossary)]
             return translator.n_best(text, n_best)
 
         with _answers(translator, best, lines, jobs) as answers:
             for number, results in enumerate(answers, start=1):
+                if missing := results[0].missing_terms:
+                    say(f"text {number}: the model leaves no place for {', '.join(map(repr, missing))}")
                 if heatmap is not None:
                     _draw(results[0], heatmap if number == 1 else heatmap.with_stem(f"{heatmap.stem}-{number}"))
                 for result in results:
-                    scored = n_best > 1 and result.source.strip()
-                    line = f"{result.score:.3f}\t{result.line}" if scored else result.line
-                    write(as_json(result) if json_lines else line)
+                    doubtful = _is_doubtful(result, min_confidence)
+                    if json_lines:
+                        write(as_json(result, **({} if min_confidence is None else {"doubtful": doubtful})))
+                        continue
+                    columns = [f"{result.score:.3f}"] if n_best > 1 else []
+                    if min_confidence is not None and result.confidence is not None:
+                        columns.append(f"{result.confidence:.2f}{'?' if doubtful else ''}")
+                    write("\t".join([*columns, result.line]) if result.source.strip() else "")
+
+
+def _is_doubtful(translation: Any, min_confidence: float | None) -> bool:
+    """Whether a translation has a lower confidence than is asked for; nothing is not doubtful."""
+    if min_confidence is None or translation.confidence is None:
+        return False
+    return bool(translation.confidence < min_confidence)
+
+
+def _glossary(file: Path | None) -> Any:
+    """The terms in a file."""
+    if file is None:
+        return None
+    from nlpseq.runtime.glossary import Glossary
+
+    return Glossary.read(file)
 
 
 def _check_heatmap(file: Path) -> None:

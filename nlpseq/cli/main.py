@@ -67,9 +67,9 @@ def fail(message: object, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def as_json(result: Any) -> str:
-    """A result on one line."""
-    return json.dumps(result.to_json(), ensure_ascii=False)
+def as_json(result: Any, **further: Any) -> str:
+    """A result on one line, with what else is to be said of it."""
+    return json.dumps({**result.to_json(), **further}, ensure_ascii=False)
 
 
 def plain(metrics: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The commands that make and measure models: preview, train-task, evaluate, export, verify, compare."""
+"""The commands that make and measure models: preview, train-task, evaluate, export, verify."""
 
 from __future__ import annotations
 
@@ -263,32 +263,6 @@ def verify(model: str) -> None:
     failed = sum(bool(result.differences) for result in results)
     click.echo(f"{len(results) - failed} of {len(results)} examples give the stored answers")
     sys.exit(1 if failed else 0)
-
-
-@main.command()
-@click.option("--data", default="sample", show_default=True, metavar="SPEC", help="A text.")
-@click.option("--steps", type=click.IntRange(10), default=400, show_default=True, help="Training steps of each cell.")
-@click.option("--units", type=click.IntRange(1), default=128, show_default=True, help="Of the one recurrent layer.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="A picture (PNG).")
-def compare(data: str, steps: int, units: int, seed: int, output: Path | None) -> None:
-    """Train an RNN, an LSTM and a GRU on the same text: loss, how far gradients reach, speed, size."""
-    from nlpseq.quiet import import_tensorflow
-
-    import_tensorflow()
-    from nlpseq.pipeline.compare import compare_cells
-    from nlpseq.report.cell_comparison import comparison_picture, comparison_table
-
-    results = []
-    for result in compare_cells(data, steps=steps, units=units, seed=seed):
-        say(f"{result.cell}: {result.valid_nats:.3f} nats per character")
-        results.append(result)
-    click.echo(comparison_table(results))
-    if output is not None:
-        from nlpseq.atomic_files import write_bytes
-
-        write_bytes(output, comparison_picture(results))
-        say(f"picture: {output}")
 
 
 def _confusion(confusion: list[list[int]], labels: tuple[str, ...]) -> str:

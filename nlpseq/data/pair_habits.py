@@ -7,6 +7,7 @@ from collections import Counter
 
 from nlpseq.data.augmentation import words_in_common
 from nlpseq.text.capitals import without_capitals
+from nlpseq.text.faults import figures, loses_figures
 from nlpseq.text.segmentation import has_letters, is_one_sentence
 
 _LOOKED_AT = 2000  # targets that are kept
@@ -29,6 +30,7 @@ class PairHabits:
         self.pairs = 0
         self.targets: list[str] = []
         self._sentences = self._with_lines = self._in_capitals = self._sharing = 0
+        self._with_figures = self._losing_figures = 0
         self._figures = Counter[bool]()  # sources without letters, by whether the target is the same
         self._bytes = Counter[int]()  # of sources of several sentences in a line
         self._tenths = Counter[int]()  # characters of a target for each of its source, in tenths
@@ -39,6 +41,9 @@ class PairHabits:
         self.pairs += 1
         self._in_capitals += without_capitals(source) != source
         self._sharing += bool(words_in_common(source, target))
+        if figures(source):
+            self._with_figures += 1
+            self._losing_figures += loses_figures(source, target)
         has_lines = len(source.strip().splitlines()) > 1
         self._with_lines += has_lines
         if is_one_sentence(source):
@@ -76,6 +81,11 @@ class PairHabits:
     def share_words(self) -> bool:
         """Whether names, numbers or codes stand on both sides of some pairs."""
         return self._sharing >= _SOME_SHARE * self.pairs
+
+    @property
+    def keep_figures(self) -> bool:
+        """Whether most targets have the figures of their sources; also where there are none."""
+        return 2 * self._losing_figures <= self._with_figures
 
     @property
     def copies_figures(self) -> bool:

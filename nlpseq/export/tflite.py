@@ -1,6 +1,7 @@
 """A program as one TensorFlow Lite file of builtin operators.
 
-All signatures share one copy of the weights. TensorFlow will drop ``tf.lite``: nothing else may import it.
+All signatures share one copy of the weights, and of loops that are equal. TensorFlow will drop ``tf.lite``: nothing
+else may import it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from nlpseq.export.compaction import compacted
 from nlpseq.export.inspection import ExportError
 from nlpseq.programs.program import Program, Signature
 from nlpseq.quiet import silenced_stderr
@@ -42,9 +44,10 @@ def convert(program: Program, quantization: str) -> bytes:
             if quantization == "float16":
                 converter.target_spec.supported_types = [tf.float16]
             try:
-                return converter.convert()
+                content = converter.convert()
             except Exception as error:  # whatever MLIR says, over many lines
                 raise ExportError(f"TensorFlow Lite cannot hold this program: {_reason(error)}") from error
+    return compacted(content)
 
 
 def _frozen(signature: Signature) -> Any:

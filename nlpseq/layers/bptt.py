@@ -113,6 +113,14 @@ def run(
     return differentiable(projected, kernel, *initial, *vectors)
 
 
+def trace(
+    cell: Cell, projected: tf.Tensor, kernel: tf.Tensor, vectors: Tensors, initial: Tensors, zoneout: Zoneout | None
+) -> Trace:
+    """Runs a cell over a sequence and returns all that it did; without a gradient. The arguments are those of `run`."""
+    weights = Weights(cell.parts(kernel), tuple(tf.cast(v, initial[0].dtype) for v in vectors))
+    return _forward(cell, projected, weights, initial, None, zoneout, True, True)[0]
+
+
 def _forward(
     cell: Cell,
     projected: tf.Tensor,

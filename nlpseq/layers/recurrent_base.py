@@ -266,9 +266,9 @@ class Recurrent(keras.layers.Layer):
             results = block_lstm.run(inputs, kernel, recurrent_kernel, bias, initial, every_state=every_state)
         else:
             if table is None:
-                projected = sequences.project(inputs, lambda rows: self._affine(rows, weights))
+                projected = sequences.project(inputs, lambda rows: self.affine(rows, weights))
             else:
-                projected = sequences.lookup(self._affine(table, weights), inputs)
+                projected = sequences.lookup(self.affine(table, weights), inputs)
             results = bptt.run(
                 self.cell(),
                 projected,
@@ -277,7 +277,7 @@ class Recurrent(keras.layers.Layer):
                 initial,
                 mask,
                 dropout=self._recurrent_dropout(regularization_masks, initial[0]),
-                zoneout=self._zoneout(regularization_masks, projected, initial[0]),
+                zoneout=self.zoneout(regularization_masks, projected, initial[0]),
                 every_state=every_state,
                 keep=training,
             )
@@ -327,7 +327,7 @@ class Recurrent(keras.layers.Layer):
         vectors = (*norms.values(), *(() if recurrent_bias is None else (recurrent_bias,)))
         return CallWeights(kernel, recurrent_kernel, bias, vectors, input_gain)
 
-    def _affine(self, rows: tf.Tensor, weights: CallWeights) -> tf.Tensor:
+    def affine(self, rows: tf.Tensor, weights: CallWeights) -> tf.Tensor:
         """Computes x W + b of rows [rows, features], or LN(x W) + b, in the compute dtype."""
         product = tf.matmul(rows, weights.kernel)
         if weights.input_gain is not None:
@@ -343,7 +343,7 @@ class Recurrent(keras.layers.Layer):
         """Returns the factors [batch, units] of h where it enters the recurrent product."""
         return masks.recurrent(hidden) if masks is not None and self.regularization.recurrent_dropout else None
 
-    def _zoneout(self, masks: Masks | None, projected: tf.Tensor, hidden: tf.Tensor) -> bptt.Zoneout | None:
+    def zoneout(self, masks: Masks | None, projected: tf.Tensor, hidden: tf.Tensor) -> bptt.Zoneout | None:
         """Returns the zoneout of a sequence [time, batch, gates * units]; without masks it is the expectation."""
         rates = self.regularization.zoneout[: self.states_count]
         if not any(rates):

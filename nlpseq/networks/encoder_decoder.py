@@ -143,6 +143,9 @@ class EncoderDecoder(Network):
         self.output_bias = self.add_weight(shape=(self.target_vocabulary,), initializer="zeros", name="output_bias")
         self((tf.ones([1, 2], tf.int32), tf.ones([1, 2], tf.int32)))
 
+    def encoder_inputs(self, ids: tf.Tensor) -> tf.Tensor:
+        return self.source_embedding(ids)
+
     def call(self, inputs: tuple[tf.Tensor, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         source, previous = inputs
         memory, states = self.encode(source, training)

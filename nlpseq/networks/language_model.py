@@ -52,6 +52,9 @@ class LanguageModel(Network):
     def create_variables(self) -> None:
         self(tf.ones([1, 2], tf.int32))
 
+    def encoder_inputs(self, ids: tf.Tensor) -> tf.Tensor:
+        return self.embedding(ids)
+
     def call(self, ids: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self.advance(ids, None, training)[0]
 

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 import keras
+import tensorflow as tf
 
 from nlpseq.config import Section, setting
 from nlpseq.errors import UserError
@@ -93,6 +94,7 @@ class Network(keras.Model):
     """
 
     config_type: ClassVar[type[RecurrentConfig]]
+    encoder: RecurrentStack
     built: bool
 
     def __init__(self, config: Any, sizes: dict[str, Any], **kwargs: Any) -> None:
@@ -102,6 +104,10 @@ class Network(keras.Model):
 
     def create_variables(self) -> None:
         """Makes the variables of all layers, for instance by a call on a few ids."""
+        raise NotImplementedError
+
+    def encoder_inputs(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns what ``encoder`` gets of ids [batch, time] in inference: for a network that has one and shows it."""
         raise NotImplementedError
 
     def build(self, input_shape: Any = None) -> None:

@@ -69,6 +69,9 @@ class RecurrentClassifier(Network):
         if self.next_piece is not None:
             self.next_piece.build((None, None, self.config.units))
 
+    def encoder_inputs(self, ids: tf.Tensor) -> tf.Tensor:
+        return self.embed(ids)
+
     def call(self, ids: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self.classify(self.embed(ids, training), ids, training)[0]
 

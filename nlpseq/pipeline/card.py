@@ -11,6 +11,7 @@ from nlpseq import shell
 from nlpseq.atomic_files import write_bytes, write_text
 from nlpseq.data.sources import Part
 from nlpseq.errors import UserError
+from nlpseq.metrics import Metric
 from nlpseq.model_folder import (
     CARD,
     CONFIG,
@@ -22,8 +23,9 @@ from nlpseq.model_folder import (
     METRICS,
     PICTURES,
 )
+from nlpseq.report.confidence_table import confidence_in_words, confidence_table
 from nlpseq.report.model_card import CardFacts, model_card
-from nlpseq.report.robustness_table import robustness_tables
+from nlpseq.report.robustness_table import Table, robustness_tables
 from nlpseq.runtime.litert import ExportedFile
 from nlpseq.runtime.predictor import Predictor, predictor_for
 from nlpseq.tasks.base import Trained
@@ -65,8 +67,8 @@ def write_card(trained: Trained, folder: Path) -> None:
         },
         metrics={part: metrics[part] for part in _PARTS if part in metrics},
         shown=task.metrics,
-        settings={"decoding": decoding} if (decoding := _in_words(vars(task.config.decoding))) else {},
-        tables=robustness_tables(found, task.metrics[0]) if (found := metrics.get("robustness")) else (),
+        settings=_settings(metrics, vars(task.config.decoding)),
+        tables=_tables(metrics, task.metrics[0]),
         labels=trained.vocabulary.labels,
         file_bytes={
             name: (folder / name).stat().st_size for name in (KERAS_MODEL, EXPORTED_FILE) if (folder / name).exists()
@@ -106,6 +108,17 @@ def _predictor(trained: Trained, folder: Path) -> Predictor | None:
         return trained.predictor()
     except UserError:
         return None
+
+
+def _tables(metrics: dict[str, Any], metric: Metric) -> list[Table]:
+    tables = [confidence_table(found)] if (found := metrics.get("calibration")) else []
+    return tables + (robustness_tables(found, metric) if (found := metrics.get("robustness")) else [])
+
+
+def _settings(metrics: dict[str, Any], decoding: dict[str, Any]) -> dict[str, str]:
+    """How answers were made, and what is said of them."""
+    settings = {"decoding": _in_words(decoding)} if decoding else {}
+    return settings | ({"confidence": confidence_in_words(found)} if (found := metrics.get("calibration")) else {})
 
 
 def _in_words(settings: dict[str, Any]) -> str:

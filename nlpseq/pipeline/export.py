@@ -15,9 +15,11 @@ from nlpseq.export import inspection, proof, saved_model, tflite
 from nlpseq.export.attachment import attach
 from nlpseq.export.inspection import ExportError
 from nlpseq.model_folder import EXPORTED_FILE, METRICS, SAVED_MODEL
+from nlpseq.pipeline.calibration import calibration
 from nlpseq.pipeline.card import write_card
 from nlpseq.programs.program import Program
 from nlpseq.runtime.litert import ExportedFile
+from nlpseq.runtime.metadata import peek
 from nlpseq.runtime.predictor import predictor_for
 from nlpseq.runtime.questions import Answer
 from nlpseq.tasks.base import Trained, asked
@@ -87,8 +89,11 @@ def export_folder(trained: Trained, folder: Path, display: Display) -> dict[str,
 
 
 def note_export(trained: Trained, folder: Path, found: dict[str, Any]) -> None:
-    """Writes the proof of the folder's ``model.tflite`` into metrics.json and the model card."""
+    """Writes the proof of the folder's ``model.tflite``, and its calibration, into metrics.json and the model card."""
     metrics = {**json.loads((folder / METRICS).read_text(encoding="utf-8")), "export": found}
+    file = folder / EXPORTED_FILE
+    if file.exists() and (calibrated := peek(file).calibration):
+        metrics["calibration"] = calibrated
     write_text(folder / METRICS, json.dumps(metrics, ensure_ascii=False, indent=1) + "\n")
     write_card(trained, folder)
 
@@ -104,6 +109,7 @@ class _Proved:
         display.say(f"asking the Keras model {len(self._questions):,} questions of the validation part")
         self._expected = asked(trained, self._questions, track=display.track)
         self._metric = self._task.metrics[0]
+        self._calibration = calibration(trained, self._questions, display)
 
     def write(self, file: Path, quantization: str, tolerance: float | None) -> dict[str, Any]:
         """A file of one kind, if it proves itself."""
@@ -111,6 +117,8 @@ class _Proved:
         content = tflite.convert(self._program, quantization)
         inspection.check(content)
         facts = _facts(self._trained, self._program, quantization)
+        if self._calibration:
+            facts["calibration"] = self._calibration
         texts = [example.fields[0] for example in self._examples]
         with tempfile.TemporaryDirectory() as folder:
             draft = Path(folder) / EXPORTED_FILE

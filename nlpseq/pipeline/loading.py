@@ -94,7 +94,9 @@ def load_trained(found: FoundModel) -> Trained:
 
     vocabulary = Vocabulary.load(found.path)
     packages = {"nlpseq", type(task).__module__.partition(".")[0]}  # the task may be of another package
-    return Trained(found.name, task, load_network(file, packages), vocabulary)
+    calibration = found.metrics().get("calibration")
+    known = calibration if isinstance(calibration, dict) else {}
+    return Trained(found.name, task, load_network(file, packages), vocabulary, known)
 
 
 def with_decoding(trained: Trained, overrides: Iterable[str]) -> Trained:

@@ -43,6 +43,7 @@ from nlpseq.model_folder import (
     resume_command,
 )
 from nlpseq.pipeline import robustness, teaching
+from nlpseq.pipeline.calibration import calibration
 from nlpseq.pipeline.card import write_card
 from nlpseq.pipeline.data_record import PARTS, check_same_data, write_record
 from nlpseq.pipeline.export import export_folder
@@ -293,6 +294,8 @@ def _finish(trainer: Trainer, folder: Path, display: Display) -> dict[str, Any]:
         metrics["robustness"] = robustness.measure(
             task, questions, lambda several: asked(trained, several, track=display.track), robustness.TEXTS_OF_A_CARD
         )
+        if found := calibration(trained, questions, display):
+            metrics["calibration"] = found
     metrics["training"] = {
         "minutes": round(progress.seconds / 60, 1),
         "epochs": progress.epoch,

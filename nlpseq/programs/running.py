@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ class RunningProgram(Backend):
         program: of a trained model.
         task: what it was trained for.
         name: what messages call it.
+        calibration: of a translation model, as the metadata of an exported file have it.
     """
 
-    def __init__(self, program: Program, task: str, name: str) -> None:
-        super().__init__(name, Metadata(task=task, name=name, **program.facts()))
+    def __init__(self, program: Program, task: str, name: str, calibration: Mapping[str, Any]) -> None:
+        super().__init__(name, Metadata(task=task, name=name, calibration=dict(calibration), **program.facts()))
         self._signatures = {signature.name: signature for signature in program.signatures}
         self._traced: dict[str, Any] = {}
         self._tracing = threading.Lock()

@@ -38,6 +38,7 @@ class Metadata:
         quantization: none, float16 or int8.
         pieces: for each id, the piece as people read it.
         target_pieces: those of the target, where it has a vocabulary of its own.
+        calibration: what the confidence in a translation is computed from; empty where it was not measured.
         golden: examples, each with a signature, inputs and outputs.
         proof: what was measured at export.
     """
@@ -58,6 +59,7 @@ class Metadata:
     quantization: str = ""
     pieces: tuple[str, ...] = ()
     target_pieces: tuple[str, ...] = ()
+    calibration: dict[str, Any] = field(default_factory=dict)
     golden: tuple[dict[str, Any], ...] = ()
     proof: Any = None
 
@@ -128,6 +130,7 @@ def _metadata(facts: dict[str, Any], file: str) -> Metadata:
     types |= {
         "together": int,
         "copies_figures": bool,
+        "calibration": dict,
         "pieces": list,
         "target_pieces": list,
         "golden": list,

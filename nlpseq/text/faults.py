@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 
 _LONGEST_UNIT = 8  # words of what is said again and again
 _REPEATED_WORDS = 3  # times in a row
@@ -27,6 +28,20 @@ def figures(text: str) -> tuple[str, ...]:
     """The runs of digits in a text, sorted; marks and spaces between thousands do not count."""
     digits = "".join(str(unicodedata.decimal(character)) if character.isdecimal() else character for character in text)
     return tuple(sorted(re.findall(r"\d+", _BETWEEN_THOUSANDS.sub("", digits))))
+
+
+def loses_figures(source: str, target: str) -> bool:
+    """Whether a figure of the first text is missing in the second, in its digits."""
+    return bool(Counter(figures(source)) - Counter(figures(target)))
+
+
+def not_written(target: str, written: str) -> list[str]:
+    """What a target has that the model cannot write, in words."""
+    if written == target:
+        return []
+    lost = sorted(set(target) - set(written))
+    whats = [f"targets with {character!r}, which this model writes otherwise" for character in lost]
+    return whats or ["targets with several spaces in a row: one is written"]
 
 
 def stands_in(word: str, text: str) -> bool:

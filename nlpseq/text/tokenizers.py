@@ -8,9 +8,12 @@ U+FFFD.
 from __future__ import annotations
 
 import abc
+import atexit
 import hashlib
 import io
 import json
+import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +31,7 @@ PAD, UNKNOWN, BOS, EOS = range(4)
 FIRST_BYTE = 4
 _SMOOTHING = 0.2  # of the probabilities that pieces are sampled by: 0 makes all cuts equally probable
 _FIRST_CHARACTER = FIRST_BYTE + 256
+_INTERRUPTED = 130  # exit code
 
 _RESERVED_BY_TRAINER = "\u2585"  # the trainer writes it for unknown characters, and leaves out texts that have it
 
@@ -359,9 +363,22 @@ def _interruptible(function: Callable[..., Any], **arguments: Any) -> None:
         else:
             outcome.put(None)
 
-    threading.Thread(target=run, daemon=True).start()
-    if (error := outcome.get()) is not None:
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        error = outcome.get()
+    except KeyboardInterrupt:
+        atexit.register(_leave_behind, thread)
+        raise
+    if error is not None:
         raise error
+
+
+def _leave_behind(thread: threading.Thread) -> None:
+    """Ends an interrupted process whose library is still busy: to clear up around it would abort the process."""
+    if thread.is_alive():
+        sys.stdout.flush()
+        os._exit(_INTERRUPTED)
 
 
 def _normalizer(rule: str) -> Any:

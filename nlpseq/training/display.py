@@ -95,11 +95,12 @@ class LineDisplay:
 
     def track(self, items: Sequence[Item], label: str) -> Iterator[Item]:
         """The items one by one, with a line from time to time."""
-        self._last = time.monotonic()
+        started = self._last = time.monotonic()
         for index, item in enumerate(items):
             if time.monotonic() - self._last >= _LINE_SECONDS:
                 self._last = time.monotonic()
-                self.say(f"{label} {100 * index / len(items):3.0f}%")
+                left_s = (self._last - started) * (len(items) - index) / max(index, 1)
+                self.say(f"{label} {100 * index / len(items):3.0f}%, {duration(left_s)} left")
             yield item
 
     def reading(self, label: str, after: str = "") -> Watch:

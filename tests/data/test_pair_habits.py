@@ -55,3 +55,10 @@ def test_long_targets_may_be_written_where_training_has_them() -> None:
     assert habits(*[("好" * 10, "x" * 70)] * 20).characters_factor == 6.2  # (70 - 20) / 10, and a quarter more
     outlier = habits(*[("a cat", "ein Kater")] * 1000, ("a", "x" * 5000))
     assert outlier.characters_factor == 2.5
+
+
+def test_most_pairs_keep_their_figures() -> None:
+    kept, lost = ("30 cats, 2 dogs", "30 chats et 2 chiens"), ("30 cats", "trente chats")
+    assert habits(("no", "non")).keep_figures
+    assert habits(kept, lost).keep_figures
+    assert not habits(kept, lost, ("7", "sept")).keep_figures

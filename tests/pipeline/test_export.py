@@ -165,6 +165,22 @@ def test_the_folder_tells_of_its_file(trained: Trained, tmp_path: Path) -> None:
         assert expected in card
 
 
+@pytest.mark.usefixtures("converted_once")
+def test_file_and_folder_know_how_sure_the_model_may_be(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = {
+        "weights": [1.0, 2.0, 3.0], "longest": 9, "bins": [], "acceptable_chrf": 60.0, "fitted_on": 300,
+        "checked_on": 301, "expected_calibration_error": 0.0299,
+    }  # fmt: skip
+    monkeypatch.setattr(pipeline, "calibration", lambda *_: facts)
+    (tmp_path / "metrics.json").write_text(json.dumps({"valid": {"accuracy": 0.5}}), encoding="utf-8")
+    note_export(trained, tmp_path, export_tflite(trained, tmp_path / "model.tflite", "int8", Silent()))
+    assert ExportedFile(tmp_path / "model.tflite").metadata.calibration == facts
+    assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["calibration"] == facts
+    assert "expected calibration error is 0.030" in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
 def test_what_a_converter_says_becomes_one_line(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -294,7 +294,7 @@ def test_further_tables() -> None:
 
 def test_importing_it_loads_neither_matplotlib_nor_tensorflow() -> None:
     program = (
-        "import sys, nlpseq.metrics, nlpseq.report.model_card, nlpseq.report.cell_comparison, nlpseq.report.curves;"
+        "import sys, nlpseq.metrics, nlpseq.report.model_card, nlpseq.report.comparison_page, nlpseq.report.curves;"
         "assert not {'matplotlib', 'tensorflow', 'keras', 'sacrebleu', 'sacremoses'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -100,3 +100,25 @@ def test_names_of_pieces(tmp_path: Path) -> None:
     assert result.source_pieces == ("b", "</s>")
     assert result.pieces == (f"t{ord('B') + 4}", "t3")
     assert other.translate("~").pieces == (f"<{ord('~') + 4}>", "t3")
+
+
+def calibrated(folder: Path, facts: dict[str, object]) -> Translator:
+    return Translator(ExportedFile(toys.write_toy(folder / "model.tflite", "translation", calibration=facts)))
+
+
+def test_a_long_text_is_as_sure_as_its_worst_part(tmp_path: Path) -> None:
+    translator = calibrated(tmp_path, {"weights": [5.0, 1.0, 0.5], "longest": 4})
+    text = "A cat sleeps. Two dogs bark."
+    result = translator.translate(text)
+    parts = [translator.translate(part) for part in ("A cat sleeps.", "Two dogs bark.")]
+    assert [part.text for part in result.parts] == [part.text for part in parts]
+    assert result.confidence == min(part.confidence for part in parts if part.confidence is not None)
+    odds = 5.0 - len("Two dogs bark.") - 1 + 0.5 * np.log(5)  # longer than 4 counts as 4
+    assert result.confidence == pytest.approx(1 / (1 + np.exp(-odds)), rel=1e-3)
+    assert translator.translate(" ").confidence is None
+
+
+@pytest.mark.parametrize("facts", [{"weights": [1.0]}, {"weights": [1, 2, "3"], "longest": 1}, {"weights": [1, 2, 3]}])
+def test_a_calibration_that_is_not_understood_is_refused(tmp_path: Path, facts: dict[str, object]) -> None:
+    with pytest.raises(UserError, match="of its calibration are not understood: export the model again"):
+        calibrated(tmp_path, facts)

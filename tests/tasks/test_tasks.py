@@ -16,7 +16,7 @@ from nlpseq.errors import DataError, UserError
 from nlpseq.runtime.questions import Answer, Question
 from nlpseq.tasks import task_class, task_names
 from nlpseq.tasks.base import Task, Trained, asked
-from tests.tasks.tiny import PAIRS, TEXT, TINY, tiny_task
+from tests.tasks.tiny import PAIRS, TEXT, TINY, tiny_config, tiny_task
 
 
 @pytest.fixture(params=sorted(TINY))
@@ -406,3 +406,17 @@ def test_sources_are_cut_into_other_pieces_in_training_alone(tmp_path: Path) -> 
     assert [decode(ids) for ids in first] == [decode(ids) for ids in second]
     plain = vocabulary.tokenizers["source"].encode_all([record.fields[0] for record in task.dataset.examples("valid")])
     assert [ids[:-1] for ids in sources("valid")] == plain
+
+
+def test_pairs_that_lose_figures_are_left_out_of_training(tmp_path: Path) -> None:
+    settings = ("augmentation.on=never", "augmentation.lost_figures=left out", "data.valid_fraction=0.5")
+    data = tmp_path / "own.tsv"
+    rows = [f"{number} days\t{number if number % 3 else 'x'} jours\n" for number in range(1, 61)]
+    data.write_text("".join(rows), encoding="utf-8")
+    task = task_class("translation")(tiny_config("translation", data, *settings))
+    vocabulary = task.prepare(task.dataset.examples("train"), None).vocabulary
+    read, train = list(task.dataset.examples("train")), task.corpus(vocabulary, "train")
+    lost = sum("x" in record.fields[1] for record in read)
+    assert 0 < lost == len(read) - train.examples
+    assert list(train.notes.values()) == [lost]
+    assert task.corpus(vocabulary, "valid").examples == 60 - len(read)

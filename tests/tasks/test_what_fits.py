@@ -51,6 +51,7 @@ def test_words_into_words_are_read_by_characters(tmp_path: Path, shared: str) ->
         "data.figures": "copied",
         "model.copying": "always",
         "augmentation.on": "never",
+        "augmentation.lost_figures": "left out",
         "augmentation.added": "never",
         "decoding.characters_factor": 2.5,
         "training.metric": "chrf",

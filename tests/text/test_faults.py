@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlpseq.text.faults import amount_stands_in, figures, loops, stands_in
+from nlpseq.text.faults import amount_stands_in, figures, loops, loses_figures, stands_in
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,9 @@ def test_a_word_stands_in_a_text(word: str, text: str, stands: bool) -> None:
 )
 def test_an_amount_stands_in_a_text_in_either_way_of_writing(amount: str, text: str, stands: bool) -> None:
     assert amount_stands_in(amount, text) == stands
+
+
+def test_a_figure_is_lost_where_its_digits_are() -> None:
+    assert loses_figures("at 2:30", "à 14 h 30")
+    assert loses_figures("30 and 30", "30")
+    assert not loses_figures("in 1,250 days", "dans 1 250 jours et 3 heures")

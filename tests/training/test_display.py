@@ -39,7 +39,7 @@ def test_a_loop_is_shown_in_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         seen.append(item)
         clock.now += 20
     assert seen == list("abcd")
-    assert capsys.readouterr().err.splitlines() == ["asking  50%"]
+    assert capsys.readouterr().err.splitlines() == ["asking  50%, 0:40 left"]
 
 
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
