@@ -264,7 +264,7 @@ def test_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def compared(plan: Any, display: Any) -> Comparison:
         plans.append(plan)
-        return comparison(data=plan.text.data)
+        return comparison(data=plan.text.data, text=[], effects=[])
 
     monkeypatch.setattr("nlpseq.pipeline.compare.compare_cells", compared)
     report = tmp_path / "report.html"

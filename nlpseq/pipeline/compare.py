@@ -18,7 +18,7 @@ from nlpseq.report.comparison_facts import CELLS, Comparison, Effect, MemoryFact
 from nlpseq.training.display import Display
 from nlpseq.training.strategy import make_strategy
 
-_MEMORY = MemoryPlan((10, 50, 100, 200), steps=2000, probe_lag=100)
+_MEMORY = MemoryPlan((10, 50, 100, 200), steps=2400, probe_lag=100)
 
 _NOMINAL_MINUTES = {"memory": 4.5, "text": 3.5, "effects": 1.0}  # of two cores
 PARTS = tuple(_NOMINAL_MINUTES)
@@ -49,7 +49,7 @@ class ComparisonPlan:
     text: TextPlan
     problems: tuple[MemoryProblem, ...] = PROBLEMS
     memory: MemoryPlan = _MEMORY
-    sweep_steps: int = 300
+    sweep_steps: int = 250
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     units: int = 64
     effects: tuple[EffectPlan, ...] = EFFECTS

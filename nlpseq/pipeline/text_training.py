@@ -57,7 +57,7 @@ class TextPlan:
     length: int = 64
     steps: int = 600
     sweep_steps: int = 150
-    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)
+    rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     probe: int = 128
 
 
