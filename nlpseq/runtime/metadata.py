@@ -128,13 +128,14 @@ def _metadata(facts: dict[str, Any], file: str) -> Metadata:
     """The facts that this version knows, each of its type."""
     types: dict[str, type] = {"task": str, "name": str, "signatures": dict, "labels": list, "label_names": dict}
     types |= {
+        "languages": list,
+        "unit": str,
         "together": int,
         "copies_figures": bool,
         "calibration": dict,
         "pieces": list,
         "target_pieces": list,
         "golden": list,
-        "name": str,
     }
     known = {attribute.name for attribute in fields(Metadata)}
     if wrong := [key for key, kind in types.items() if not isinstance(facts.get(key, kind()), kind)]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import zlib
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,14 @@ def test_all_learn_the_same() -> None:
 
 
 def test_translation_is_the_recipe() -> None:
-    """But for the average of the weights, which only nlpseq keeps."""
+    """But for the average of the weights, which only nlpseq keeps, and the precision, which the command line says."""
     recipe = from_toml(
         task_class("translation").facts.config_type, tensorflow_contenders.RECIPES / "multi30k-en-de.toml"
     )
     ours = task_of(Translation()).config
-    assert ours == assign(recipe, "training.ema", ours.training.ema)
+    for setting in ("training.ema", "training.precision"):
+        recipe = assign(recipe, setting, attrgetter(setting)(ours))
+    assert ours == recipe
     assert Translation().vocabulary == recipe.tokenizer.vocabulary_size
 
 
