@@ -37,14 +37,13 @@ class _Place:
     """The characters of a translation that a term comes to stand for.
 
     Attributes:
-        begins_alike: whether the words before them stay as they are, by the first letters of what stood there and of
-            the term: "l'" and "an" stand before vowels only.
+        takes_article: whether an elided word such as "l'" goes as well, since the term does not begin with a vowel.
     """
 
     begin: int
     end: int
     term: Term
-    begins_alike: bool = True
+    takes_article: bool = False
 
 
 def written_out(text: str, terms: Terms) -> str:
@@ -72,7 +71,7 @@ def translated(text: str, terms: Terms, translate: Callable[[str], Translation |
     places = _attended(plain, needed, text, inside)
     attended = _with_terms(plain, places, {}, plain.source)
     absent = _missing(attended, inside.values())
-    if not absent and all(place.begins_alike for place in places):
+    if not absent and not any(place.takes_article for place in places):
         return attended
     return _copying(text, inside, needed, translate) or dataclasses.replace(attended, missing_terms=absent)
 
@@ -163,11 +162,15 @@ def _attended(translation: Translation, needed: Collection[str], text: str, term
         if span := _most_attended(attention, words(translation.pieces)):
             inside_of = [place for place, piece in enumerate(piece_of) if piece in span]
             begin, end = inside_of[0], inside_of[-1] + 1
-            begin += len(spelt[begin:end]) - len(spelt[begin:end].lstrip())
+            while not spelt[begin].isalnum():  # there is a letter: it is a word
+                begin += 1
+            while not spelt[end - 1].isalnum():
+                end -= 1
             elided = _ELIDED.match(spelt[begin:end])
-            first = begin + (elided.end() if elided else 0)
-            alike = (_initial(spelt[first]) in _VOWELS) == (_initial(term.target) in _VOWELS)
-            place = _Place((first if alike else begin) - offset, end - offset, term, alike)
+            takes_article = elided is not None and _initial(term.target) not in _VOWELS
+            if elided and not takes_article:
+                begin += elided.end()
+            place = _Place(begin - offset, end - offset, term, takes_article)
             if all(place.end <= other.begin or other.end <= place.begin for other in places):
                 places.append(place)
     return places

@@ -90,7 +90,7 @@ def _characters(pieces: Sequence[str]) -> Iterator[tuple[str, range]]:
 
 def _goes_on(before: str, text: str) -> bool:
     """Whether a piece goes on with the word of the piece before it."""
-    if text[:1] in (_SPACE, " ") or before in _SPECIAL or text in _SPECIAL:
+    if text[:1] == _SPACE or text[:1].isspace() or before in _SPECIAL or text in _SPECIAL:
         return False
     return before == _SPACE or not (_UNSPACED.match(text) or _UNSPACED.match(before[-1:]))
 
@@ -108,7 +108,7 @@ def _without_marks(group: list[tuple[str, range]]) -> Iterator[list[tuple[str, r
 
 
 def _is_mark(text: str) -> bool:
-    shown = text.lstrip(_SPACE)
+    shown = text.strip().lstrip(_SPACE)
     return bool(shown) and all(unicodedata.category(character).startswith("P") for character in shown)
 
 

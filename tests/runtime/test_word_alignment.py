@@ -17,6 +17,7 @@ def translation(source_pieces: list[str], pieces: list[str], rows: list[list[flo
     ("pieces", "expected"),
     [
         (["▁Where", "▁is", "▁the", "▁stat", "ion", "?", "</s>"], ["Where", "is", "the", "station", "?", "</s>"]),
+        (["▁la", "▁gare", "\u202f?", "</s>"], ["la", "gare", "\u202f?", "</s>"]),
         (["▁I", "▁don", "'", "t", "▁kn", "ow", "..."], ["I", "don't", "know", "..."]),
         (["▁“", "Yes", "”", "."], ["“", "Yes", "”", "."]),
         (["▁", "Xylo", "phone"], ["Xylophone"]),
