@@ -135,12 +135,12 @@ def _written(name: str, folder: Path) -> Written:
     small = ["model.units=8", "model.embedding=8", *settings]
     task = task_type(configuration.from_toml(task_type.facts.config_type, None, small))
     vocabulary = task.prepare((Record(row, "rows", line) for line, row in enumerate(rows, 1)), None).vocabulary
-    keras.utils.set_random_seed(4)
+    keras.utils.set_random_seed(1)
     model = task.network(vocabulary)
     for variable in model.trainable_variables:  # a model that has an opinion
         variable.assign(3 * variable + tf.random.normal(variable.shape, stddev=0.3))
     if name == "translation":  # some translations end, some are cut
-        model.output_bias.assign(model.output_bias + 3 * tf.one_hot(EOS, model.target_vocabulary))
+        model.output_bias.assign(model.output_bias + 4 * tf.one_hot(EOS, model.target_vocabulary))
     trained = Trained(name, task, model, vocabulary)
     saved_model.write(trained.program(), folder)
     return Written(trained, folder, tf.saved_model.load(str(folder)))
